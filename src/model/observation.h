@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_OBSERVATION_H
+#define MODEL_OBSERVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model/host.h"
+#include "model/limits.h"
+
+/*
+ * The facts watched during one run, and nothing inferred from them. A verdict is a pure function of
+ * this and can be derived again from its stored JSON.
+ */
+
+/* How the wait status of the payload came out. */
+enum wait_kind {
+	WAIT_UNKNOWN, /* the status could not be learned */
+	WAIT_EXITED,
+	WAIT_SIGNALED,
+	WAIT_NEVER_STARTED, /* the payload's exec did not happen */
+};
+
+/* Reasons for which the supervisor itself sends a signal; recorded before it is sent. */
+enum act_reason {
+	ACT_WALL_TIMEOUT,
+	ACT_IDLE_TIMEOUT,
+	ACT_CPU_TIME,
+	ACT_OUTPUT_LIMIT,
+	ACT_MEMORY_SAMPLED, /* sampled memory was above the limit (no memory cgroup) */
+	ACT_OOM_GROUP,      /* the kernel killed one process; we end the rest (no memory.oom.group) */
+	ACT_CANCELLED,      /* the caller signalled bulkhead */
+	ACT_SHUTDOWN,       /* the supervisor was told to stop */
+	ACT_LEFTOVER,       /* the payload had ended; what it left behind is ended */
+	ACT_COUNT_,
+};
+
+struct act {
+	enum act_reason reason;
+	int signal;         /* what was sent, e.g. SIGTERM, SIGKILL */
+	bool whole_run;     /* to every process of the run, not only to the payload */
+	uint64_t at_us;     /* µs after the start */
+	uint64_t measured;  /* what was compared with the limit: µs, bytes; 0 if nothing was */
+	int cancel_signal;  /* for ACT_CANCELLED: the signal that the caller sent */
+	pid_t cancel_pid;   /* and its sender, 0 if not known (a terminal) */
+	uid_t cancel_uid;
+};
+
+#define OBSERVATION_MAX_ACTS    16
+#define OBSERVATION_MAX_VICTIMS 16
+#define OBSERVATION_MAX_COUNTERS 24
+
+/* One kernel counter, before the payload started and after the last process of the run was gone. */
+struct counter {
+	const char *fact;  /* "oom_kill", "oom", "failcnt", "pids_max", … */
+	const char *where; /* the file it was read from */
+	bool own;          /* of the run's own group, not of one above it */
+	uint64_t before, after;
+};
+
+/* A process killed for want of memory. */
+struct victim {
+	pid_t pid;      /* as the host counts; 0 when not known */
+	char comm[17];
+	bool leader;    /* the payload itself */
+};
+
+/* What failed before the payload ran. */
+enum setup_stage {
+	SETUP_NONE, /* nothing failed */
+	SETUP_HOST, /* before there was a box: cgroups, pipes, clone */
+	SETUP_BOX,  /* a step of the plan inside the box */
+	SETUP_EXEC, /* execve itself */
+};
+
+struct setup_failure {
+	enum setup_stage stage;
+	int errnum;
+	int blame;       /* enum blame */
+	const char *what; /* the failing step in words, with subject and cause */
+};
+
+struct pressure {
+	bool known;
+	uint64_t some_us, full_us;
+};
+
+struct usage {
+	uint64_t wall_us;
+	bool cpu_known;
+	uint64_t cpu_user_us, cpu_system_us;
+	bool memory_peak_known;
+	uint64_t memory_peak_bytes;
+	bool pids_peak_known;
+	uint64_t pids_peak;
+	bool io_known;
+	uint64_t io_read_bytes, io_write_bytes;
+	bool throttled_known;
+	uint64_t throttled_us;
+	struct pressure cpu, memory, io;
+	bool output_known; /* stdout and stderr were captured */
+	uint64_t output_seen_bytes, output_kept_bytes, output_dropped_bytes;
+};
+
+struct observed_limit {
+	struct limit_value asked;
+	enum enforced_by by;
+};
+
+struct observation {
+	const char *id;
+	const char *key;    /* NULL: none */
+	const char *policy;
+	const char *const *argv;
+	size_t argc;
+	unsigned attempt;   /* 1 for the first */
+	enum rung rung;
+	bool privileged;    /* bulkhead ran as root */
+
+	enum wait_kind wait;
+	int exit_code;      /* WAIT_EXITED */
+	int term_signal;    /* WAIT_SIGNALED */
+	bool core_dumped;
+	char leader_comm[17]; /* the payload's name as the kernel had it last */
+	pid_t leader_pid;
+
+	struct setup_failure setup;
+
+	struct act acts[OBSERVATION_MAX_ACTS]; /* in the order done */
+	size_t n_acts;
+	struct counter counters[OBSERVATION_MAX_COUNTERS];
+	size_t n_counters;
+	struct victim victims[OBSERVATION_MAX_VICTIMS];
+	size_t n_victims;
+
+	struct usage usage;
+	struct observed_limit limits[LIMIT_COUNT_];
+	enum oom_mode oom;
+	uint64_t leader_max_rss_bytes; /* ru_maxrss of the payload */
+	uint64_t leader_cpu_us;        /* ru_utime + ru_stime of the payload and what it waited for */
+
+	uint64_t spawn_us; /* from bulkhead's start to the payload's exec */
+	uint64_t kill_us;  /* from the first KILL of ours to the last process gone; 0: none was sent */
+	uint64_t started_us, ended_us; /* CLOCK_REALTIME */
+	const char *kernel;
+	const char *version; /* bulkhead's */
+};
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_POLICY_H
+#define MODEL_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/limits.h"
+
+/*
+ * What a run may use and do. A policy is read from YAML or JSON (both become one JSON tree before
+ * anything looks at them), laid over what it extends, and then over nothing but the command line.
+ * All strings live in the arena given to the function that made the policy.
+ */
+
+enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_COUNT_ };
+enum user_mode { USER_SELF, USER_ISOLATED, USER_ID, USER_COUNT_ };
+enum cwd_mode { CWD_WRITE, CWD_READ, CWD_COUNT_ };
+enum exec_mode { EXEC_OFF, EXEC_AUDIT, EXEC_ENFORCE, EXEC_COUNT_ };
+
+/* PATH[:DEST] of --read and --write, as it was written ("~" and relative paths not yet resolved). */
+struct bind_rule {
+	const char *source;
+	const char *dest; /* NULL: the same as source */
+	bool optional;    /* from a shipped policy: nothing is said when source does not exist */
+};
+
+struct bind_list {
+	struct bind_rule *v;
+	size_t n;
+};
+
+struct policy_filesystem {
+	const char *root; /* "/" or another root file system */
+	struct bind_list write;
+	struct bind_list read;
+	struct strv hide; /* what does not exist is skipped */
+	struct strv tmpfs;
+	enum cwd_mode cwd;
+	const char *workdir; /* NULL: the caller's working directory */
+};
+
+struct policy_user {
+	enum user_mode mode;
+	uint32_t uid, gid; /* for USER_ID */
+};
+
+struct env_pair {
+	const char *key, *value;
+};
+
+struct policy_env {
+	struct env_pair *set;
+	size_t n_set;
+	struct strv unset; /* names; a trailing '*' or leading '*' matches any text there */
+	bool clear;
+};
+
+struct exec_rule {
+	bool allow;
+	const char *pattern;
+	const char *hint;
+};
+
+struct policy_exec {
+	enum exec_mode mode;
+	bool default_allow;
+	struct exec_rule *rules;
+	size_t n_rules;
+};
+
+struct policy_retry {
+	uint64_t attempts;
+	struct strv on;
+	uint64_t backoff_us, max_backoff_us;
+	uint64_t grow_milli;
+	uint64_t grow_max_bytes; /* 0: no bound but the host's memory */
+};
+
+struct policy_breaker {
+	const char *key;
+	uint64_t cooldown_us; /* 0: none */
+	struct strv on;
+	uint64_t threshold; /* 0: no breaker */
+	uint64_t window_us;
+};
+
+struct policy_pool {
+	uint64_t size;
+	struct strv preload; /* empty: none */
+};
+
+struct policy {
+	const char *name;
+	struct limits limits;
+	struct policy_filesystem filesystem;
+	enum network_mode network;
+	struct policy_user user;
+	struct policy_env env;
+	struct policy_exec exec;
+	struct strv syscalls_deny;  /* names added to the deny-list */
+	struct strv syscalls_allow; /* names taken off it */
+	struct policy_retry retry;
+	struct policy_breaker breaker;
+	struct policy_pool pool;
+	bool capture_log;
+	const char *capture_messages; /* NULL: none */
+};
+
+const char *network_mode_name(enum network_mode mode);
+const char *exec_mode_name(enum exec_mode mode);
+
+/*
+ * Read one file of a policy for `extends: NAME|FILE` and the loader's own argument. Returned text
+ * lives in @a. 0; or -1, with e set. Injected so that the model itself opens nothing.
+ */
+struct policy_source {
+	int (*read)(void *data, struct arena *a, const char *name_or_path, const char **ret_path,
+		const char **ret_text, size_t *ret_size, struct error *e);
+	void *data;
+};
+
+/*
+ * Load the policy @name_or_path with everything it extends (cycles and more than 8 levels are
+ * refused). Values of a policy that is not "default" itself are ORIGIN_ASKED, those which it takes
+ * over from "default" stay ORIGIN_DEFAULT. 0; or -1, e naming file, line and column (BLAME_POLICY).
+ */
+int policy_load(struct policy *ret, struct arena *a, const struct policy_source *source,
+	const char *name_or_path, struct error *e);
+
+/*
+ * Nonsense combinations that no single value shows (swap without memory, grow below 1, idle
+ * time-out above the wall time-out, …). 0; or -1 with e set to the first one.
+ */
+int policy_check(const struct policy *p, struct error *e);
+
+/* The effective policy as a JSON object, all defaults written out; in @a. */
+const char *policy_format_json(const struct policy *p, struct arena *a);
+/* JSON Schema (2020-12) of a policy file; in @a. */
+const char *policy_schema_json(struct arena *a);
+
+/* Text of a shipped policy, or NULL. They are built into the program, so none can be missing. */
+const char *policy_shipped_text(const char *name, size_t *ret_size);
+/* Names of the shipped policies, NULL-terminated, default first. */
+const char *const *policy_shipped_names(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_REQUEST_H
+#define MODEL_REQUEST_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/policy.h"
+
+/* What the caller asked for, as read from a command line: no file was looked at yet. */
+struct request {
+	struct strv argv;
+	const char *policy; /* NULL: "default" */
+	struct limit_value limits[LIMIT_COUNT_];
+	bool limit_given[LIMIT_COUNT_]; /* given on the command line (also as "unlimited") */
+	bool oom_given;
+	enum oom_mode oom;
+	bool grace_given;
+	uint64_t grace_us;
+	struct bind_list read, write;
+	struct strv hide, tmpfs;
+	const char *root;    /* NULL: the policy's */
+	const char *workdir; /* NULL: the policy's, or the caller's */
+	struct policy_env env;
+	bool user_given;
+	struct policy_user user;
+	bool network_given;
+	enum network_mode network;
+	bool tty;
+	const char *key;
+	bool best_effort;
+	bool no_record;
+	bool quiet, verbose;
+	const char *verdict; /* FILE or "fd:N"; NULL: none */
+	const char *log_dir; /* NULL: output is not captured, unless a limit needs it */
+};
+
+/* Lay @request over @policy (its command-line options override single fields; lists are appended). */
+int request_apply(const struct request *request, struct policy *policy, struct arena *a,
+	struct error *e);
+
+#endif
