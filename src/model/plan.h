@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_PLAN_H
+#define MODEL_PLAN_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/host.h"
+#include "model/policy.h"
+
+/*
+ * The ordered list of kernel operations that make one box and start one payload in it. It is made
+ * by a pure function of policy, host and resolved paths, shown by `bulkhead plan`, and interpreted
+ * by jail/child.c, which decides nothing.
+ *
+ * Two lists, two processes:
+ *
+ *   box      done by the maker, once, inside the new user, mount, network, ipc and uts namespaces:
+ *            the mounts. It then clones init (pid 1) and the payload.
+ *   payload  done by the payload before its exec: groups, limits, credentials, filter.
+ *
+ * A detached mount tree made by STEP_GRAB lives in a slot until STEP_ATTACH puts it in its place,
+ * so that sources are taken from the host's tree before anything of it is changed. Destinations
+ * are relative to the box's root and resolved inside it (openat2 RESOLVE_IN_ROOT).
+ */
+enum step_kind {
+	/* box */
+	STEP_GRAB,         /* slot = detached copy of the tree at path; MOUNT_… flags put on it */
+	STEP_ROOT_HERE,    /* the box's root is the mount namespace's own: private, and flags on all */
+	STEP_ROOT_SLOT,    /* the box's root is slot's tree: put aside, to be pivoted into */
+	STEP_ROOT_EMPTY,   /* the box's root is a new tmpfs */
+	STEP_ATTACH,       /* slot at path */
+	STEP_TMPFS,        /* a new tmpfs at path; text: its options */
+	STEP_PROC,         /* a new procfs of the box's pid namespace at path */
+	STEP_DEVPTS,       /* a new devpts at path */
+	STEP_PROTECT,      /* what is at path, bound onto itself with flags; skipped if not there */
+	STEP_MASK,         /* an empty directory (number 1) or file (number 0) over path */
+	STEP_MKDIR,        /* path with number as mode, and the missing directories above it */
+	STEP_MKFILE,       /* an empty file, to attach something to */
+	STEP_SYMLINK,      /* path → text */
+	STEP_PIVOT,        /* into the root put aside; the old one is gone */
+	STEP_SEAL,         /* flags on the box's root mount alone (not on what is mounted in it) */
+	STEP_LOOPBACK,     /* lo up */
+	/* payload */
+	STEP_GROUPS,       /* into the run's cgroups (the v1 ones; v2 happened at clone) */
+	STEP_CGROUPNS,     /* a cgroup namespace rooted there */
+	STEP_OWN_GROUP,    /* a process group of its own */
+	STEP_RLIMIT,       /* resource number: soft value, hard value2 */
+	STEP_AFFINITY,     /* to the CPUs of plan->cpu_mask */
+	STEP_CHDIR,        /* to path */
+	STEP_IDS,          /* uid number, gid value; supplementary groups dropped */
+	STEP_NO_NEW_PRIVS,
+	STEP_SCOPE,        /* Landlock: no signals and abstract sockets out of the box */
+	STEP_DROP_CAPS,    /* all sets, for good */
+	STEP_STDIO,        /* the run's stdin, stdout, stderr; the caller's signal mask */
+	STEP_CLOSE_FDS,    /* everything above 2, but for what exec closes */
+	STEP_FILTER,       /* the seccomp filter */
+	STEP_EXEC,         /* the first of plan->exec_paths that can be */
+	STEP_COUNT_,
+};
+
+enum {
+	MOUNT_READ_ONLY = 1,
+	MOUNT_NO_SUID = 2,
+	MOUNT_NO_DEV = 4,
+	MOUNT_NO_EXEC = 8,
+	MOUNT_RECURSIVE = 16,
+	MOUNT_OPTIONAL = 32, /* nothing is said when the source does not exist */
+	MOUNT_IDMAP = 64,    /* ownership as the idmap of the plan says */
+	MOUNT_FILE = 128,    /* the mount point to be made is a file */
+};
+
+struct step {
+	enum step_kind kind;
+	const char *path;
+	const char *text;
+	uint64_t number;
+	uint64_t value, value2;
+	uint32_t flags;
+	int slot;
+};
+
+#define PLAN_MAX_SLOTS 128
+#define PLAN_MAX_STEPS 512
+
+struct steps {
+	struct step *v;
+	size_t n;
+};
+
+/* Namespaces of the box, besides pid, mount, ipc, uts, cgroup, which are always new. */
+struct plan_idmap {
+	bool used;
+	uint32_t file_uid, file_gid; /* as on disk */
+	uint32_t box_uid, box_gid;   /* as the kernel counts, outside the box */
+};
+
+struct plan {
+	const char *id;
+	const struct policy *policy;
+	bool new_network;
+	const char *uid_map, *gid_map; /* as written to /proc/PID/uid_map */
+	bool deny_setgroups;
+	struct plan_idmap idmap;
+	struct steps box;
+	struct steps payload;
+	int n_slots;
+	struct strv argv;
+	struct strv envp;
+	struct strv exec_paths; /* tried in turn */
+	uint64_t cpu_mask[16];  /* 1,024 CPUs */
+	const struct sock_filter *filter;
+	unsigned short n_filter;
+	/* Limit by limit: what is going to enforce it; the cgroup's own are set when the groups exist. */
+	enum enforced_by by[LIMIT_COUNT_];
+	bool wants_group;   /* a limit or the kill needs the run's cgroups */
+	bool capture;       /* stdout and stderr are piped through the supervisor */
+	bool sampled;       /* memory is sampled */
+	/* Things a person should know that are no errors, NULL-terminated once there is one. */
+	struct strv notes;
+};
+
+/* A path of the policy as found on this host (run/resolve.c). */
+struct resolved_path {
+	const char *source; /* absolute, no symlinks */
+	const char *dest;   /* absolute, normalized, inside the box */
+	bool is_dir;
+	bool idmappable;    /* on a file system that can be idmapped */
+};
+
+struct resolved_list {
+	struct resolved_path *v;
+	size_t n;
+};
+
+/* What the file system says to the policy's paths. */
+struct resolved {
+	const char *root;    /* "/", another root, or NULL for an empty one */
+	const char *cwd;     /* where the payload starts, inside the box */
+	bool cwd_writable;   /* and a bind of it is among write */
+	struct resolved_list write, read, hide, tmpfs;
+	struct strv devices; /* of /dev, those that exist: "null", "zero", … */
+	const char *console; /* the caller's terminal device, or NULL */
+	struct strv protect; /* of /proc, those that exist: what root could write through */
+	struct strv notes;
+};
+
+/* What differs from run to run and is neither policy nor host. */
+struct plan_input {
+	const char *id;
+	struct strv argv;
+	char *const *environ;    /* the caller's */
+	bool own_process_group;  /* there is no controlling terminal to share */
+	bool capture_wanted;     /* --log */
+	bool best_effort;
+	bool tty;
+	uint32_t isolated_base;  /* first host uid of this run's range, for --user isolated */
+	uint32_t random;         /* spreads the CPUs chosen for --cpus */
+};
+
+/*
+ * Make the plan. -1 with e: a limit that was asked for cannot be enforced here (BLAME_HOST, with
+ * the remedy) and best_effort is not set, or the request makes no sense on this host.
+ */
+int plan_make(struct plan *ret, const struct policy *policy, const struct host *host,
+	const struct resolved *resolved, const struct plan_input *input, struct arena *a,
+	struct error *e);
+
+/* The step in words, subject in quotes: "mount a tmpfs at '/tmp'"; in @a. */
+const char *step_format(const struct step *step, struct arena *a);
+const char *step_kind_name(enum step_kind kind);
+
+/* The plan for a person, and as JSON; in @a. */
+const char *plan_format_text(const struct plan *plan, const struct host *host, struct arena *a);
+const char *plan_format_json(const struct plan *plan, const struct host *host, struct arena *a);
+
+/* The environment of the payload: @environ less what the policy unsets, plus what it sets. */
+struct strv plan_environment(const struct policy *policy, char *const *environ, const char *id,
+	struct arena *a);
+
+#endif
