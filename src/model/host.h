@@ -46,6 +46,12 @@ struct host_cgroup {
 	bool has_pids_peak;
 	bool has_oom_group;   /* memory.oom.group: v2 */
 	bool has_pressure;
+	/*
+	 * Our own group is the base and holds nothing but us: group_open() first moves this process
+	 * (never a payload) into a leaf beside the run, because a v2 group with controllers for its
+	 * children may hold no process itself.
+	 */
+	bool self_leaf;
 	/* For a person: why no better rung was taken, and the command that mends it; or NULL. */
 	const char *why_not_better;
 	const char *remedy;

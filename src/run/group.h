@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "model/host.h"
 #include "model/limits.h"
@@ -35,7 +36,9 @@ struct group_spec {
 
 /*
  * Make the groups, write the limits and read the counters for the first time. ret_by[l] is set for
- * those limits that the groups enforce and left alone for the others. On failure nothing is left.
+ * those limits that the groups enforce and left alone for the others: what has no controller, and
+ * what the kernel refuses although it only comes from the default policy (ORIGIN_DEFAULT). What was
+ * asked for and is refused is an error. On failure nothing is left.
  * An error is of BLAME_HOST and names the file and the remedy.
  */
 int group_open(struct group **ret, const struct host_cgroup *host, const struct group_spec *spec,
@@ -84,9 +87,10 @@ bool group_empty(struct group *g);
 
 /*
  * Read counters (against those of group_open()), peaks and times into @o: counters, usage. To be
- * called when the last process is gone, before group_close().
+ * called when the last process is gone, before group_close(). The names of files are put into @a,
+ * because an observation outlives its group.
  */
-void group_read(struct group *g, struct observation *o);
+void group_read(struct group *g, struct observation *o, struct arena *a);
 
 /*
  * Wait until the group is empty (events, at most 2 s in all), remove it and free @g. Returns 0; or
