@@ -21,6 +21,7 @@ enum wait_kind {
 	WAIT_EXITED,
 	WAIT_SIGNALED,
 	WAIT_NEVER_STARTED, /* the payload's exec did not happen */
+	WAIT_COUNT_,
 };
 
 /* Reasons for which the supervisor itself sends a signal; recorded before it is sent. */
@@ -46,6 +47,12 @@ struct act {
 	int cancel_signal;  /* for ACT_CANCELLED: the signal that the caller sent */
 	pid_t cancel_pid;   /* and its sender, 0 if not known (a terminal) */
 	uid_t cancel_uid;
+	/*
+	 * OOM kills of the run's own group since its start, read just before the signal was sent: it
+	 * decides which of the two came first.
+	 */
+	bool oom_known;
+	uint64_t oom_kills;
 };
 
 #define OBSERVATION_MAX_ACTS    16
@@ -67,18 +74,37 @@ struct victim {
 	bool leader;    /* the payload itself */
 };
 
+/* Who sent the signal that ended the payload, as far as the host let us see. */
+enum killer_known {
+	KILLER_UNKNOWN,
+	KILLER_SELF,    /* the payload itself: kill -9 $$, abort(3) */
+	KILLER_INSIDE,  /* another process of the run */
+	KILLER_OUTSIDE, /* a process outside the run that is not bulkhead */
+	KILLER_KERNEL,  /* a fault, a limit, the OOM killer */
+	KILLER_COUNT_,
+};
+
+struct killer {
+	enum killer_known known;
+	pid_t pid; /* as the host counts; 0 when not known */
+	char comm[17];
+	uid_t uid;
+};
+
 /* What failed before the payload ran. */
 enum setup_stage {
 	SETUP_NONE, /* nothing failed */
 	SETUP_HOST, /* before there was a box: cgroups, pipes, clone */
 	SETUP_BOX,  /* a step of the plan inside the box */
 	SETUP_EXEC, /* execve itself */
+	SETUP_COUNT_,
 };
 
 struct setup_failure {
 	enum setup_stage stage;
 	int errnum;
 	int blame;       /* enum blame */
+	bool file_exists; /* SETUP_EXEC, ENOENT: the file is there, so its interpreter is missing */
 	const char *what; /* the failing step in words, with subject and cause */
 };
 
@@ -125,6 +151,8 @@ struct observation {
 	bool core_dumped;
 	char leader_comm[17]; /* the payload's name as the kernel had it last */
 	pid_t leader_pid;
+	struct killer killer;
+	bool seccomp; /* a seccomp filter of ours was on */
 
 	struct setup_failure setup;
 
@@ -138,6 +166,7 @@ struct observation {
 	struct usage usage;
 	struct observed_limit limits[LIMIT_COUNT_];
 	enum oom_mode oom;
+	uint64_t grace_us; /* between TERM and KILL */
 	uint64_t leader_max_rss_bytes; /* ru_maxrss of the payload */
 	uint64_t leader_cpu_us;        /* ru_utime + ru_stime of the payload and what it waited for */
 
@@ -147,5 +176,15 @@ struct observation {
 	const char *kernel;
 	const char *version; /* bulkhead's */
 };
+
+/* Names as in the stored observation; the *_from_name() give -1 for what is none of them. */
+const char *wait_kind_name(enum wait_kind kind);
+int wait_kind_from_name(const char *name);
+const char *act_reason_name(enum act_reason reason);
+int act_reason_from_name(const char *name);
+const char *killer_known_name(enum killer_known known);
+int killer_known_from_name(const char *name);
+const char *setup_stage_name(enum setup_stage stage);
+int setup_stage_from_name(const char *name);
 
 #endif

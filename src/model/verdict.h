@@ -88,6 +88,8 @@ struct verdict {
 
 const char *cause_name(enum cause cause);
 int cause_from_name(const char *name); /* -1: none */
+/* What a person should know of the cause in one sentence; as in docs/verdict.md. */
+const char *cause_meaning(enum cause cause);
 const char *retry_name(enum retry retry);
 const char *confidence_name(enum confidence confidence);
 
@@ -102,6 +104,12 @@ const char *verdict_format_json(const struct verdict *v, const struct observatio
 	struct arena *a);
 /* The line for stderr, "CAUSE: SUMMARY[; try --memory 96M]"; in @a. */
 const char *verdict_format_line(const struct verdict *v, struct arena *a);
+/*
+ * Several lines for a person: cause, summary, status, evidence, usage, limits, timing; in @a.
+ * Bytes that are not for a terminal are shown as \xNN.
+ */
+const char *verdict_format_text(const struct verdict *v, const struct observation *o,
+	struct arena *a);
 /* The observation as JSON (stored beside the verdict so that it can be derived again), and back. */
 const char *observation_format_json(const struct observation *o, struct arena *a);
 int observation_parse_json(struct observation *ret, const char *text, size_t size, struct arena *a,
