@@ -18,6 +18,9 @@ struct arena {
 
 void arena_fini(struct arena *a);
 
+/* Say so on stderr and end the process with status 125, calling nothing that needs memory. */
+void out_of_memory(void) __attribute__((noreturn));
+
 /* Zeroed, aligned for any type, never NULL (also for @size 0). */
 void *arena_alloc(struct arena *a, size_t size);
 /* The same for @n things of @size bytes, overflow checked. */

@@ -41,7 +41,9 @@ int file_write_text(int dir, const char *name, const char *text);
 
 /*
  * Write @data to @path so that a reader sees the old file or the whole new one, never a part:
- * a temporary file beside it, then rename(2). Mode 0644 less umask. 0, or -1 with errno.
+ * a temporary file beside it, then rename(2). Mode 0644 less umask. What is there and is no
+ * regular file (/dev/null, /dev/stdout, a FIFO, a symbolic link) is kept and written into
+ * instead, as the shell's > does; a FIFO without a reader is ENXIO. 0, or -1 with errno.
  */
 int file_write_atomic(const char *path, const void *data, size_t size);
 
