@@ -34,17 +34,19 @@ enum step_kind {
 	STEP_ROOT_SLOT,    /* the box's root is slot's tree: put aside, to be pivoted into */
 	STEP_ROOT_EMPTY,   /* the box's root is a new tmpfs */
 	STEP_ATTACH,       /* slot at path */
-	STEP_TMPFS,        /* a new tmpfs at path; text: its options */
+	STEP_TMPFS,        /* a new tmpfs at path, of number bytes (0: no bound), with value as mode */
 	STEP_PROC,         /* a new procfs of the box's pid namespace at path */
 	STEP_DEVPTS,       /* a new devpts at path */
 	STEP_PROTECT,      /* what is at path, bound onto itself with flags; skipped if not there */
-	STEP_MASK,         /* an empty directory (number 1) or file (number 0) over path */
+	STEP_MASK,         /* the empty directory or file at text, copied over path */
 	STEP_MKDIR,        /* path with number as mode, and the missing directories above it */
 	STEP_MKFILE,       /* an empty file, to attach something to */
 	STEP_SYMLINK,      /* path → text */
 	STEP_PIVOT,        /* into the root put aside; the old one is gone */
 	STEP_SEAL,         /* flags on the box's root mount alone (not on what is mounted in it) */
 	STEP_LOOPBACK,     /* lo up */
+	/* box or payload */
+	STEP_IDS,          /* uid number, gid value; supplementary groups dropped */
 	/* payload */
 	STEP_GROUPS,       /* into the run's cgroups (the v1 ones; v2 happened at clone) */
 	STEP_CGROUPNS,     /* a cgroup namespace rooted there */
@@ -52,9 +54,8 @@ enum step_kind {
 	STEP_RLIMIT,       /* resource number: soft value, hard value2 */
 	STEP_AFFINITY,     /* to the CPUs of plan->cpu_mask */
 	STEP_CHDIR,        /* to path */
-	STEP_IDS,          /* uid number, gid value; supplementary groups dropped */
 	STEP_NO_NEW_PRIVS,
-	STEP_SCOPE,        /* Landlock: no signals and abstract sockets out of the box */
+	STEP_SCOPE,        /* Landlock: number = LANDLOCK_SCOPE_…: what may not leave the box */
 	STEP_DROP_CAPS,    /* all sets, for good */
 	STEP_STDIO,        /* the run's stdin, stdout, stderr; the caller's signal mask */
 	STEP_CLOSE_FDS,    /* everything above 2, but for what exec closes */
@@ -78,8 +79,7 @@ struct step {
 	enum step_kind kind;
 	const char *path;
 	const char *text;
-	uint64_t number;
-	uint64_t value, value2;
+	uint64_t number, value, value2;
 	uint32_t flags;
 	int slot;
 };
