@@ -255,10 +255,8 @@ const char *format_size(uint64_t bytes, char *out)
 {
 	size_t i = 0;
 	/* 1023.96 KiB is 1 MiB when rounded, never "1024 KiB". */
-	while (i + 1 < N_SIZE_UNITS && tenths(bytes, size_units[i].factor) < 10)
-		i++;
-	uint64_t below = i + 1 < N_SIZE_UNITS ? size_units[i + 1].factor : 1;
-	if (bytes < size_units[i].factor && tenths(bytes, below) < 10240)
+	while (i + 1 < N_SIZE_UNITS && bytes < size_units[i].factor &&
+		tenths(bytes, size_units[i + 1].factor) < 10240)
 		i++;
 	char number[FORMAT_SIZE];
 	put_decimal(number, tenths(bytes, size_units[i].factor), 1);

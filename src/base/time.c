@@ -23,11 +23,12 @@ uint64_t time_realtime_us(void)
 }
 
 struct date {
-	unsigned year, month, day;
+	uint16_t year;
+	uint8_t month, day;
 };
 
 /*
- * The date @days after 1970-01-01, in the proleptic Gregorian calendar. Years are counted from March,
+ * The date @days after 1970-01-01 and before the year 10000, in the proleptic Gregorian calendar. Years are counted from March,
  * so that the leap day is the last of its year and months have the regular lengths 31, 30, 31, 30, 31 ….
  */
 static struct date date_from_days(uint64_t days)
@@ -40,9 +41,9 @@ static struct date date_from_days(uint64_t days)
 	unsigned in_year = in_era - (365 * year + year / 4 - year / 100);
 	unsigned month = (5 * in_year + 2) / 153; /* 0 is March */
 	return (struct date){
-		.year = (unsigned)(era * 400) + year + (month >= 10),
-		.month = month < 10 ? month + 3 : month - 9,
-		.day = in_year - (153 * month + 2) / 5 + 1,
+		.year = (uint16_t)(era * 400 + year + (month >= 10)),
+		.month = (uint8_t)(month < 10 ? month + 3 : month - 9),
+		.day = (uint8_t)(in_year - (153 * month + 2) / 5 + 1),
 	};
 }
 
