@@ -33,7 +33,7 @@ enum operand_kind {
 struct command_spec {
 	const char *name;
 	const char *operands; /* as in the usage line, "" for none */
-	const char *summary;  /* one line */
+	const char *summary; /* one line */
 	const char *description;
 	enum operand_kind operand;
 	const char *const *words; /* for OPERAND_WORD, NULL-terminated */

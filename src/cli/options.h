@@ -24,14 +24,14 @@ struct option_scan {
 	enum command command;
 	int argc;
 	char **argv;
-	int next;      /* the first argument not looked at yet */
+	int next; /* the first argument not looked at yet */
 	uint64_t seen; /* options given so far, a bit for each place in the table */
-	bool ended;    /* "--" was met */
+	bool ended; /* "--" was met */
 };
 
 enum option_found {
 	SCAN_ERROR = -1, /* the error says why */
-	SCAN_END,        /* for run and plan, next is the place of COMMAND */
+	SCAN_END, /* for run and plan, next is the place of COMMAND */
 	SCAN_OPTION,
 	SCAN_OPERAND,
 };
@@ -51,8 +51,7 @@ enum option_found option_scan(struct option_scan *s, const struct option_spec **
  * caller calls help_print(COMMAND_RUN)), -1 with @e (BLAME_REQUEST) otherwise. @ret points into @a and
  * argv; no file is looked at.
  */
-int options_parse_run(struct request *ret, struct arena *a, int argc, char **argv,
-	struct error *e);
+int options_parse_run(struct request *ret, struct arena *a, int argc, char **argv, struct error *e);
 
 /* The same for `bulkhead plan`, which takes --json besides. */
 int options_parse_plan(struct request *ret, bool *ret_json, struct arena *a, int argc, char **argv,
@@ -67,8 +66,8 @@ struct option_target {
 };
 
 /* Store @value (NULL for flags) as option @o of @t. 0; or -1 with @e. */
-int option_set(struct option_target *t, const struct option_spec *o, const char *value,
-	struct error *e);
+int option_set(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e);
 
 #define OPTION_SHOWN_SIZE 272
 /*

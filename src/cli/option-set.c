@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/parse.h"
+
+/* What one kind of option does with its value. */
+typedef int (*setter)(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e);
+
+#define SHOWN_MAX 64
+static_assert(SHOWN_MAX * 4 + sizeof("...") <= OPTION_SHOWN_SIZE, "a byte may become \\xNN");
+
+const char *option_shown(const char *s, char out[OPTION_SHOWN_SIZE])
+{
+	cleanup_buf struct buf b = BUF_INIT;
+	size_t size = strnlen(s, SHOWN_MAX + 1);
+	bool cut = size > SHOWN_MAX;
+
+	if (cut) /* not in the middle of a character */
+		for (size = SHOWN_MAX; size > SHOWN_MAX - 3 && (s[size] & 0xC0) == 0x80;)
+			size--;
+	buf_put_visible(&b, s, size);
+	snprintf(out, OPTION_SHOWN_SIZE, "%s%s", buf_str(&b), cut ? "..." : "");
+	return out;
+}
+
+/* "'--memory 12X': WHY" */
+__attribute__((format(printf, 4, 5))) static int refuse(
+	struct error *e, const struct option_spec *o, const char *value, const char *format, ...)
+{
+	char shown[OPTION_SHOWN_SIZE], why[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	return error_set(e, BLAME_REQUEST, 0, "'--%s%s%s': %s", o->name, *value ? " " : "",
+		option_shown(value, shown), why);
+}
+
+static void *field_of(struct option_target *t, const struct option_spec *o)
+{
+	return (char *)t->request + o->field;
+}
+
+static int set_flag(struct option_target *t, const struct option_spec *o,
+	const char *value __attribute__((unused)), struct error *e __attribute__((unused)))
+{
+	*(bool *)field_of(t, o) = true;
+	return 0;
+}
+
+/*
+ * The range of each limit in words, and the least that makes sense on a command line where that is
+ * more than what the model takes (a memory limit of 12 bytes is a forgotten unit).
+ */
+static const struct range {
+	uint64_t least;
+	const char *least_text, *most_text;
+	const char *why_not_less;
+} ranges[LIMIT_COUNT_] = {
+	[LIMIT_MEMORY] = {1 << 20, "1M", "8 EiB", "no program can start with less"},
+	[LIMIT_SWAP] = {0, "0", "8 EiB"},
+	[LIMIT_CPUS] = {10, "0.01", "8192"},
+	[LIMIT_PIDS] = {1, "1", "4194304"},
+	[LIMIT_TIMEOUT] = {1000, "1ms", "292 years", "nothing can run in less"},
+	[LIMIT_CPU_TIME] = {1000, "1ms", "292 years", "nothing can run in less"},
+	[LIMIT_IDLE_TIMEOUT] = {1000, "1ms", "292 years", "nothing can run in less"},
+	[LIMIT_OUTPUT] = {0, "0", "8 EiB"},
+	[LIMIT_FILE_SIZE] = {0, "0", "8 EiB"},
+	[LIMIT_TMP_SIZE] = {4096, "4K", "8 EiB", "a page is the least that a file takes"},
+	[LIMIT_NOFILE] = {4, "4", "2147483647", "a program needs three and one for its libraries"},
+	[LIMIT_ADDRESS_SPACE] = {1 << 20, "1M", "8 EiB", "no program can start with less"},
+};
+
+static const char *unit_hint(enum limit limit)
+{
+	static const char *const hints[] = {
+		[UNIT_BYTES] = "not a size, such as 64M, 2G, 1.5GiB",
+		[UNIT_US] = "not a duration, such as 500ms, 30s, 5m, 1h30m",
+		[UNIT_COUNT] = "not a whole number",
+		[UNIT_MILLI_CPUS] = "not a number of CPUs, such as 2 or 0.5",
+	};
+
+	return hints[limit_unit(limit)];
+}
+
+static int set_limit(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	enum limit limit = (enum limit)o->field;
+	const struct range *range = &ranges[limit];
+	struct limit_value parsed;
+
+	if (limit_parse(limit, value, &parsed) < 0) {
+		if (errno != ERANGE)
+			return refuse(e, o, value, "%s", unit_hint(limit));
+		return refuse(e, o, value, "must be from %s to %s, or 'unlimited'",
+			range->least_text, range->most_text);
+	}
+	if (parsed.set && parsed.value < range->least)
+		return refuse(e, o, value, "must be at least %s: %s", range->least_text,
+			range->why_not_less);
+	parsed.origin = ORIGIN_ASKED;
+	t->request->limits[limit] = parsed;
+	t->request->limit_given[limit] = true;
+	return 0;
+}
+
+#define GRACE_MOST_US (86400 * UINT64_C(1000000))
+
+static int set_grace(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	uint64_t us;
+
+	if (parse_duration(value, &us) < 0)
+		return refuse(e, o, value, "%s", unit_hint(LIMIT_TIMEOUT));
+	if (us > GRACE_MOST_US)
+		return refuse(
+			e, o, value, "more than 1 day: what does not end in that time never will");
+	t->request->grace_us = us;
+	t->request->grace_given = true;
+	return 0;
+}
+
+/* The place of @value among the choices of @o; -1 if it is none. */
+static int choice_of(const struct option_spec *o, const char *value)
+{
+	for (int i = 0; o->choices[i]; i++)
+		if (strcmp(o->choices[i], value) == 0)
+			return i;
+	return -1;
+}
+
+static int refuse_choice(struct error *e, const struct option_spec *o, const char *value)
+{
+	const char *near = nearest_name(value, o->choices);
+
+	refuse(e, o, value, "must be %s", o->metavar);
+	return near ? error_hint(e, "did you mean '%s'?", near) : -1;
+}
+
+static int set_oom(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	int i = choice_of(o, value);
+
+	if (i < 0)
+		return refuse_choice(e, o, value);
+	t->request->oom = (enum oom_mode)i;
+	t->request->oom_given = true;
+	return 0;
+}
+
+static int set_net(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	int i = choice_of(o, value);
+
+	if (i < 0)
+		return refuse_choice(e, o, value);
+	t->request->network = (enum network_mode)i;
+	t->request->network_given = true;
+	return 0;
+}
+
+static int set_user(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	struct policy_user user = {.mode = USER_ID};
+	int i = choice_of(o, value);
+
+	if (i >= 0)
+		user.mode = i == 0 ? USER_SELF : USER_ISOLATED;
+	else if (parse_user(value, &user.uid, &user.gid) < 0)
+		return refuse_choice(e, o, value);
+	t->request->user = user;
+	t->request->user_given = true;
+	return 0;
+}
+
+/* A word that must not be empty: a path, a policy. */
+static int set_text(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	if (!*value)
+		return refuse(e, o, value, "%s is empty", o->metavar);
+	*(const char **)field_of(t, o) = value;
+	return 0;
+}
+
+#define KEY_MAX 256
+
+static int set_key(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	size_t size = strlen(value);
+
+	if (size > KEY_MAX)
+		return refuse(e, o, value, "longer than %d bytes", KEY_MAX);
+	if (!utf8_valid(value, size))
+		return refuse(e, o, value, "not UTF-8");
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return refuse(e, o, value, "has a control character");
+	return set_text(t, o, value, e);
+}
+
+static int set_verdict(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	uint64_t fd;
+
+	if (strncmp(value, "fd:", 3) != 0)
+		return set_text(t, o, value, e);
+	if (parse_u64(value + 3, 1 << 30, &fd) < 0)
+		return refuse(e, o, value, "not the number of a file descriptor");
+	if (fd == 0)
+		return refuse(e, o, value, "standard input cannot be written to");
+	return set_text(t, o, value, e);
+}
+
+/*
+ * PATH[:DEST]: DEST is absolute, so that the last ":/" parts them and other colons may be in a
+ * path ("/sys/devices/pci0000:00").
+ */
+static int set_bind(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	struct bind_list *list = field_of(t, o);
+	struct bind_rule rule = {.source = value};
+	struct bind_rule *grown;
+
+	for (const char *c = value; (c = strstr(c, ":/")) != NULL; c++)
+		rule.dest = c + 1;
+	if (rule.dest)
+		rule.source = arena_strndup(t->arena, value, (size_t)(rule.dest - value) - 1);
+	if (!*rule.source)
+		return refuse(e, o, value, "PATH is empty");
+	grown = arena_calloc(t->arena, list->n + 1, sizeof(rule));
+	if (list->n)
+		memcpy(grown, list->v, list->n * sizeof(rule));
+	grown[list->n++] = rule;
+	list->v = grown;
+	return 0;
+}
+
+static int set_path(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	if (!*value)
+		return refuse(e, o, value, "%s is empty", o->metavar);
+	strv_push(t->arena, field_of(t, o), value);
+	return 0;
+}
+
+static int set_env(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	struct policy_env *env = &t->request->env;
+	struct env_pair pair, *grown;
+	size_t size = strcspn(value, "=");
+
+	if (size == 0)
+		return refuse(e, o, value, "the variable has no name");
+	pair.key = arena_strndup(t->arena, value, size);
+	pair.value = value[size] ? value + size + 1 : getenv(pair.key);
+	if (strcmp(pair.key, "BULKHEAD") == 0)
+		return refuse(e, o, value, "bulkhead sets this one itself, to the id of the run");
+	for (size_t i = 0; i < env->n_set; i++)
+		if (strcmp(env->set[i].key, pair.key) == 0)
+			return refuse(e, o, value, "the variable was given before");
+	if (!pair.value) /* the caller does not have it either */
+		return 0;
+	grown = arena_calloc(t->arena, env->n_set + 1, sizeof(pair));
+	if (env->n_set)
+		memcpy(grown, env->set, env->n_set * sizeof(pair));
+	grown[env->n_set++] = pair;
+	env->set = grown;
+	return 0;
+}
+
+static int set_unset(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	size_t size = strlen(value);
+
+	if (size == 0)
+		return refuse(e, o, value, "the variable has no name");
+	if (strchr(value, '='))
+		return refuse(e, o, value, "the name of a variable has no '='");
+	if (strcmp(value, "*") == 0)
+		return refuse(e, o, value, "use --clear-env to remove all of them");
+	for (size_t i = 1; i + 1 < size; i++)
+		if (value[i] == '*')
+			return refuse(e, o, value, "'*' may only be at an end");
+	strv_push(t->arena, &t->request->env.unset, value);
+	return 0;
+}
+
+static int set_help(struct option_target *t, const struct option_spec *o __attribute__((unused)),
+	const char *value __attribute__((unused)), struct error *e __attribute__((unused)))
+{
+	t->help = true;
+	return 0;
+}
+
+/* Of the commands that make a request only plan has an option of its own: --json. */
+static int set_own(struct option_target *t, const struct option_spec *o __attribute__((unused)),
+	const char *value __attribute__((unused)), struct error *e __attribute__((unused)))
+{
+	t->json = true;
+	return 0;
+}
+
+int option_set(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	static const setter setters[OPTION_KIND_COUNT_] = {
+		[OPTION_FLAG] = set_flag,
+		[OPTION_LIMIT] = set_limit,
+		[OPTION_GRACE] = set_grace,
+		[OPTION_OOM] = set_oom,
+		[OPTION_POLICY] = set_text,
+		[OPTION_DIR] = set_text,
+		[OPTION_KEY] = set_key,
+		[OPTION_VERDICT] = set_verdict,
+		[OPTION_BIND] = set_bind,
+		[OPTION_PATH] = set_path,
+		[OPTION_ENV] = set_env,
+		[OPTION_UNSET] = set_unset,
+		[OPTION_USER] = set_user,
+		[OPTION_NET] = set_net,
+		[OPTION_HELP] = set_help,
+		[OPTION_OWN_FLAG] = set_own,
+	};
+
+	return setters[o->kind](t, o, value, e);
+}
