@@ -101,7 +101,7 @@ int group_close(struct group *g, struct error *e);
 /*
  * End and remove the groups which dead bulkheads left below the bases of @host: those whose TOKEN names a
  * supervisor of this pid namespace that no longer lives. Never touches a group without a valid token,
- * of another pid namespace, or whose supervisor lives. Returns how many were removed. Cheap when
+ * of another pid namespace, or whose supervisor lives. Returns how many directories were removed. Cheap when
  * there is none (one readdir per hierarchy).
  */
 unsigned group_janitor(const struct host_cgroup *host);

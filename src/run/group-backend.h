@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_GROUP_BACKEND_H
+#define RUN_GROUP_BACKEND_H
+
+#include "kernel/cgroup.h"
+#include "run/group-name.h"
+#include "run/group.h"
+
+/*
+ * What group.c and the backends (group-v2.c, group-v1.c, group-none.c) share; nobody else includes
+ * this. group.c makes, enters, ends and removes directories, which is alike everywhere. A backend
+ * knows the names and meanings of the files in them.
+ */
+
+/* One directory of a run. Controllers that are mounted together share one. */
+struct group_dir {
+	const char *base; /* of the host; NULL: there is no such directory */
+	int fd;
+	enum controller shared_with; /* the controller that made it; itself if it is the one */
+};
+
+#define GROUP_MAX_ANCESTORS 12
+
+struct group {
+	const struct group_ops *ops;
+	const struct host_cgroup *host;
+	char name[GROUP_NAME_SIZE];
+	struct group_dir dir[CONTROLLER_COUNT_];
+	struct group_entry entry;
+	int oom_fd;
+	int oom_kill_fd; /* kept on the file with the count of kills */
+	int cpu_fd; /* kept, opened at first use */
+	int memory_fd;
+	/* The counter of each group above the run's, before; from the base upwards. */
+	uint64_t ancestor[GROUP_MAX_ANCESTORS];
+	unsigned n_ancestors;
+};
+
+/* One number of the kernel's that goes into observation.counters. */
+struct group_counter {
+	enum controller controller;
+	const char *file;
+	const char *key; /* NULL: the file is one number */
+	const char *fact;
+};
+
+struct group_ops {
+	enum enforced_by by;
+	/* Which directories a run needs, as a set of 1 << CONTROLLER_…. */
+	unsigned (*needs)(const struct host_cgroup *host, const struct group_spec *spec);
+	/* The file through which a child enters by itself (v1); NULL: none. */
+	const char *entry_file;
+	/* Have the files of @controller appear, where they do not by themselves; NULL: they do. */
+	int (*enable)(struct group *g, enum controller controller);
+	/* Write the limits. */
+	int (*limit)(struct group *g, const struct group_spec *spec,
+		enum enforced_by ret_by[LIMIT_COUNT_], struct error *e);
+	/* Arm oom_fd and oom_kill_fd; where that fails they stay -1. */
+	void (*watch)(struct group *g, const struct group_spec *spec);
+	short oom_events;
+	const struct group_counter *counters; /* up to one without a fact */
+	struct group_counter ancestor; /* the same of each group above; or without a fact */
+	const char *memory_file, *memory_peak_file;
+	const char *throttled_key; /* in cpu.stat of the cpu controller */
+	unsigned throttled_per_us;
+	const char *io_file; /* NULL: figures of io are not worth their price */
+};
+
+extern const struct group_ops group_v2_ops, group_v1_ops, group_none_ops;
+
+/* The directory fd of @controller, or -1. */
+int group_fd(const struct group *g, enum controller controller);
+
+/* A directory whose cgroup.procs lists the run's processes: the v2 one if there is one; or -1. */
+int group_procs_fd(const struct group *g);
+
+/*
+ * Write @text to @file of @controller for @limit. On success ret_by says so. What is only a
+ * default may fail; otherwise -1 with e.
+ */
+struct group_write {
+	enum controller controller;
+	enum limit limit;
+	const char *file;
+	const char *text;
+};
+
+int group_write_limit(struct group *g, const struct group_spec *spec, const struct group_write *w,
+	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e);
+
+/* pids.max is the same on v1 and v2. */
+int group_limit_pids(struct group *g, const struct group_spec *spec,
+	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e);
+/* The share of @period_us that @cpus are, not below or above what the kernel takes. */
+uint64_t group_cpu_quota_us(const struct limit_value *cpus, uint64_t period_us);
+
+/* True if no swap device is in use: then there is nothing that a limit of swap could stop. */
+bool group_host_has_no_swap(void);
+
+/* ---- group-self.c: the leaf of a supervisor in its own delegated group ---- */
+
+/* Move this process into its leaf, unless it is there. 0, or -1 with errno. */
+int group_self_enter(const char *base);
+/* Undo that, if no other group of bulkhead's is in @base. */
+void group_self_leave(const char *base);
+
+/* ---- group-end.c ---- */
+
+/* Kill what @procs lists, one by one; @pids and @core help where they are (else -1). */
+void group_kill_each(int procs, int pids, int core);
+/* Wait until no process is in the group of @group (any hierarchy), or the deadline is over. */
+void group_wait_empty(int group, uint64_t deadline_us);
+
+/* ---- group-read.c ---- */
+
+/* The ancestors' counters, first time. */
+void group_snapshot(struct group *g);
+
+#endif

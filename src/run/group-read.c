@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "run/group-backend.h"
+
+/* What a run's groups have counted: read while it runs, and once for all when it is over. */
+
+#define NS_PER_US 1000
+/* io.stat has a line for each device. */
+#define IO_TEXT_SIZE 16384
+
+/* ---- while it runs ---- */
+
+int group_oom_fd(const struct group *g, short *ret_events)
+{
+	*ret_events = g->ops->oom_events;
+	return g->oom_fd;
+}
+
+/*
+ * The count began at 0 with the group. On v2 reading memory.events takes the event off; on v1 the
+ * eventfd is read, and the count is elsewhere.
+ */
+uint64_t group_oom_kills(struct group *g)
+{
+	char text[CGROUP_TEXT_SIZE];
+	uint64_t kills = 0, events;
+	int fd = g->oom_fd;
+	if (g->oom_kill_fd >= 0) {
+		if (g->oom_fd >= 0 && read(g->oom_fd, &events, sizeof(events)) < 0)
+			events = 0; /* there was none */
+		fd = g->oom_kill_fd;
+	}
+	if (fd >= 0 && cgroup_reread(fd, text, sizeof(text)) > 0)
+		cgroup_text_key(text, "oom_kill", &kills);
+	return kills;
+}
+
+/* Read @file of @controller through an fd that is opened once. */
+static bool read_kept(struct group *g, int *fd, enum controller controller, const char *file,
+	char text[CGROUP_TEXT_SIZE])
+{
+	int dir = group_fd(g, controller);
+	if (dir < 0 || file == NULL)
+		return false;
+	if (*fd < 0)
+		*fd = cgroup_open_file(dir, file, O_RDONLY);
+	return *fd >= 0 && cgroup_reread(*fd, text, CGROUP_TEXT_SIZE) > 0;
+}
+
+bool group_cpu_us(struct group *g, uint64_t *ret_us)
+{
+	char text[CGROUP_TEXT_SIZE];
+	uint64_t ns;
+	if (group_fd(g, CONTROLLER_CORE) >= 0)
+		return read_kept(g, &g->cpu_fd, CONTROLLER_CORE, "cpu.stat", text) &&
+			cgroup_text_key(text, "usage_usec", ret_us) == 0;
+	if (!read_kept(g, &g->cpu_fd, CONTROLLER_CPUACCT, "cpuacct.usage", text) ||
+		cgroup_text_u64(text, &ns) < 0)
+		return false;
+	*ret_us = ns / NS_PER_US;
+	return true;
+}
+
+bool group_memory_bytes(struct group *g, uint64_t *ret_bytes)
+{
+	char text[CGROUP_TEXT_SIZE];
+	return read_kept(g, &g->memory_fd, CONTROLLER_MEMORY, g->ops->memory_file, text) &&
+		cgroup_text_u64(text, ret_bytes) == 0;
+}
+
+/* ---- counters ---- */
+
+static int read_counter(int dir, const struct group_counter *c, uint64_t *ret)
+{
+	return c->key == NULL ? cgroup_read_u64(dir, c->file, ret)
+			      : cgroup_read_key(dir, c->file, c->key, ret);
+}
+
+/*
+ * The ancestor's counter of each group from the base upwards, as far as there are any: above the
+ * root of the hierarchy there is no such file.
+ */
+static unsigned read_ancestors(const struct group *g, uint64_t values[GROUP_MAX_ANCESTORS])
+{
+	const struct group_counter *c = &g->ops->ancestor;
+	if (c->fact == NULL || group_fd(g, c->controller) < 0)
+		return 0;
+	cleanup_fd int dir = cgroup_open(g->host->base[c->controller]);
+	unsigned n = 0;
+	while (n < GROUP_MAX_ANCESTORS && dir >= 0 && read_counter(dir, c, &values[n]) == 0) {
+		int parent = cgroup_open_parent(dir);
+		fd_close(dir);
+		dir = parent;
+		n++;
+	}
+	return n;
+}
+
+void group_snapshot(struct group *g)
+{
+	g->n_ancestors = read_ancestors(g, g->ancestor);
+}
+
+static void put_counter(struct observation *o, const struct counter *c)
+{
+	if (o->n_counters < OBSERVATION_MAX_COUNTERS)
+		o->counters[o->n_counters++] = *c;
+}
+
+/* The group's own began at 0 when it was made. A file that several are read from is read for each. */
+static void read_own(const struct group *g, struct observation *o, struct arena *a)
+{
+	for (const struct group_counter *c = g->ops->counters; c->fact != NULL; c++) {
+		struct counter counter = {.fact = c->fact, .own = true};
+		int dir = group_fd(g, c->controller);
+		if (dir < 0 || read_counter(dir, c, &counter.after) < 0)
+			continue;
+		counter.where =
+			arena_printf(a, "%s/%s/%s", g->host->base[c->controller], g->name, c->file);
+		put_counter(o, &counter);
+	}
+}
+
+static void read_above(const struct group *g, struct observation *o, struct arena *a)
+{
+	const struct group_counter *c = &g->ops->ancestor;
+	uint64_t after[GROUP_MAX_ANCESTORS];
+	unsigned n = read_ancestors(g, after);
+	if (n == 0)
+		return;
+	char *path = arena_strdup(a, g->host->base[c->controller]);
+	for (unsigned i = 0; i < n && i < g->n_ancestors; i++) {
+		struct counter counter = {
+			.fact = c->fact, .before = g->ancestor[i], .after = after[i]};
+		counter.where = arena_printf(a, "%s/%s", path, c->file);
+		put_counter(o, &counter);
+		char *slash = strrchr(path, '/');
+		if (slash == NULL)
+			return;
+		*slash = '\0';
+	}
+}
+
+/* ---- usage ---- */
+
+static void read_memory_and_pids(const struct group *g, struct usage *u)
+{
+	int memory = group_fd(g, CONTROLLER_MEMORY);
+	int pids = group_fd(g, CONTROLLER_PIDS);
+	if (memory >= 0)
+		u->memory_peak_known = cgroup_read_u64(memory, g->ops->memory_peak_file,
+					       &u->memory_peak_bytes) == 0;
+	if (pids >= 0)
+		u->pids_peak_known = cgroup_read_u64(pids, "pids.peak", &u->pids_peak) == 0;
+}
+
+static void read_cpuacct(const struct group *g, struct usage *u)
+{
+	uint64_t user, system;
+	int dir = group_fd(g, CONTROLLER_CPUACCT);
+	if (dir < 0 || cgroup_read_u64(dir, "cpuacct.usage_user", &user) < 0 ||
+		cgroup_read_u64(dir, "cpuacct.usage_sys", &system) < 0)
+		return;
+	u->cpu_known = true;
+	u->cpu_user_us = user / NS_PER_US;
+	u->cpu_system_us = system / NS_PER_US;
+}
+
+static void read_cpu(const struct group *g, struct usage *u)
+{
+	char text[CGROUP_TEXT_SIZE];
+	uint64_t throttled;
+	int core = group_fd(g, CONTROLLER_CORE);
+	int cpu = group_fd(g, CONTROLLER_CPU);
+	if (core < 0)
+		read_cpuacct(g, u);
+	else if (cgroup_read(core, "cpu.stat", text, sizeof(text)) > 0)
+		u->cpu_known = cgroup_text_key(text, "user_usec", &u->cpu_user_us) == 0 &&
+			cgroup_text_key(text, "system_usec", &u->cpu_system_us) == 0;
+	if (cpu < 0 || (cpu != core && cgroup_read(cpu, "cpu.stat", text, sizeof(text)) <= 0) ||
+		cgroup_text_key(text, g->ops->throttled_key, &throttled) < 0)
+		return;
+	u->throttled_known = true;
+	u->throttled_us = throttled / g->ops->throttled_per_us;
+}
+
+static void read_pressure(const struct group *g, const char *file, struct pressure *ret)
+{
+	char text[CGROUP_TEXT_SIZE];
+	int core = group_fd(g, CONTROLLER_CORE);
+	if (core < 0 || cgroup_read(core, file, text, sizeof(text)) <= 0)
+		return;
+	ret->known = cgroup_text_pressure(text, "some", &ret->some_us) == 0;
+	/* cpu.pressure has no such line before 5.13. */
+	if (cgroup_text_pressure(text, "full", &ret->full_us) < 0)
+		ret->full_us = 0;
+}
+
+static void read_io(const struct group *g, struct usage *u)
+{
+	char text[IO_TEXT_SIZE];
+	int dir = group_fd(g, CONTROLLER_IO);
+	if (g->ops->io_file == NULL || dir < 0 ||
+		cgroup_read(dir, g->ops->io_file, text, sizeof(text)) < 0)
+		return;
+	u->io_known = true;
+	u->io_read_bytes = cgroup_text_io(text, "rbytes");
+	u->io_write_bytes = cgroup_text_io(text, "wbytes");
+}
+
+void group_read(struct group *g, struct observation *o, struct arena *a)
+{
+	struct usage *u = &o->usage;
+	read_own(g, o, a);
+	read_above(g, o, a);
+	read_memory_and_pids(g, u);
+	read_cpu(g, u);
+	read_pressure(g, "cpu.pressure", &u->cpu);
+	read_pressure(g, "memory.pressure", &u->memory);
+	read_pressure(g, "io.pressure", &u->io);
+	read_io(g, u);
+}
