@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_FILTER_H
+#define MODEL_FILTER_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/*
+ * The seccomp filter of a box: which of the kernel's doors a stranger's program finds locked.
+ *
+ * It is a deny-list, because programs are many and their needs are not known: what is known is
+ * which calls have no use inside a box and a history of holes (filter-rules.c has each with its
+ * reason). What the filter does with a call is one of
+ *
+ *   allow     the kernel decides, as for any process without capabilities
+ *   EPERM     denied, and the program may as well know
+ *   ENOSYS    "this kernel has no such thing": where programs then take another way
+ *   kill      SIGSYS to the whole process: foreign architectures and x32, whose numbers mean
+ *             something else, and what a policy asks to be killed for
+ *
+ * Numbers above FILTER_LAST_NUMBER get ENOSYS: nobody has judged them yet.
+ */
+
+enum filter_arch { FILTER_NATIVE, FILTER_X86_64, FILTER_AARCH64, FILTER_ARCH_COUNT_ };
+
+/* The newest system call that was looked at (file_setattr, Linux 6.17; the same everywhere). */
+#define FILTER_LAST_NUMBER 469
+
+struct filter_spec {
+	/* "NAME" (EPERM), "NAME:EPERM", "NAME:EACCES", "NAME:ENOSYS" or "NAME:kill"; may be NULL */
+	const struct strv *deny;
+	/* names taken off the deny-list with all rules for them; may be NULL */
+	const struct strv *allow;
+	/* the program may make namespaces of its own: clone, clone3, unshare and setns are free */
+	bool user_namespaces;
+	enum filter_arch arch;
+};
+
+/*
+ * Compile @spec. The program lives in @a, is at most BPF_MAXINSNS long and is accepted by
+ * seccomp(2) on that architecture. 0; or -1 with e set (BLAME_POLICY): a name that is no system
+ * call, an action that is none, a name both denied and allowed, or one without which no program
+ * can start or end.
+ */
+int filter_compile(const struct filter_spec *spec, struct arena *a, const struct sock_filter **ret,
+	unsigned short *ret_len, struct error *e);
+
+/*
+ * What filter_compile() gives for this machine and a spec that is all zero, made when bulkhead
+ * was built: costs nothing.
+ */
+const struct sock_filter *filter_default(unsigned short *ret_len);
+
+#endif
