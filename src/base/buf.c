@@ -80,8 +80,8 @@ const char *buf_str(const struct buf *b)
 }
 
 /*
- * The leading bytes of UTF-8 characters, RFC 3629 section 4: what may follow first is narrower than 80..BF
- * where a longer form than needed, a surrogate or a value above U+10FFFF would come out.
+ * The leading bytes of UTF-8 characters, RFC 3629 section 4: what may follow first is narrower than
+ * 80..BF where a longer form than needed, a surrogate or a value above U+10FFFF would come out.
  */
 static const struct utf8_row {
 	uint8_t lead_min, lead_max, second_min, second_max, length;
@@ -135,8 +135,8 @@ bool utf8_valid(const char *s, size_t size)
 }
 
 /*
- * Characters that a terminal obeys instead of showing: C0 and DEL, C1 (U+0080–U+009F, where CSI also is),
- * the line and paragraph separators, and those that turn the direction of text, by which
+ * Characters that a terminal obeys instead of showing: C0 and DEL, C1 (U+0080–U+009F, where CSI
+ * also is), the line and paragraph separators, and those that turn the direction of text, by which
  * what is read differs from what is there.
  */
 static bool is_control(const unsigned char *s, size_t length)

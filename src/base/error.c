@@ -25,8 +25,8 @@ const char *blame_name(enum blame blame)
 }
 
 /*
- * @text was filled up to its last byte: the last character may be half of one, and half of one would
- * make the verdict's JSON invalid.
+ * @text was filled up to its last byte: the last character may be half of one, and half of one
+ * would make the verdict's JSON invalid.
  */
 static void drop_cut_character(char *text, size_t size)
 {

@@ -60,8 +60,8 @@ static int read_number(const char **s, struct number *ret)
 }
 
 /*
- * *@ret = @number × @unit, rounded down. The fraction is taken from its last digit on: rounding down at each
- * digit gives the same as rounding down once, and nothing grows beyond 10 × @unit.
+ * *@ret = @number × @unit, rounded down. The fraction is taken from its last digit on: rounding
+ * down at each digit gives the same as rounding down once, and nothing grows beyond 10 × @unit.
  */
 static int scale(const struct number *number, uint64_t unit, uint64_t *ret)
 {
@@ -286,8 +286,9 @@ static uint64_t round_to(uint64_t value, uint64_t unit)
 }
 
 /*
- * One row for each range of durations: below @limit_us it is written as a number of 1/10^digits of @name
- * (each of @step_us), or, where there is a @rest, as whole ones and what is left in the next smaller unit.
+ * One row for each range of durations: below @limit_us it is written as a number of 1/10^digits of
+ * @name (each of @step_us), or, where there is a @rest, as whole ones and what is left in the next
+ * smaller unit.
  */
 static const struct duration_row {
 	uint64_t limit_us, step_us;
@@ -344,8 +345,8 @@ static size_t min3(size_t a, size_t b, size_t c)
 }
 
 /*
- * How many insertions, deletions, substitutions and swaps of neighbours turn @a into @b (the "optimal string
- * alignment" distance). Both are at most NAME_MAX_COMPARED long.
+ * How many insertions, deletions, substitutions and swaps of neighbours turn @a into @b (the
+ * "optimal string alignment" distance). Both are at most NAME_MAX_COMPARED long.
  */
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
 {

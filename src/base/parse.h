@@ -17,8 +17,9 @@
  */
 int parse_size(const char *s, uint64_t *ret_bytes);
 /*
- * "500ms", "30s", "5m", "1h30m", "2d", "250us", "1.5s", plain seconds "90" and "0.5". Each unit once,
- * the larger first. Parts of a microsecond are dropped; what is above 0 never becomes 0 (ERANGE).
+ * "500ms", "30s", "5m", "1h30m", "2d", "250us", "1.5s", plain seconds "90" and "0.5". Each unit
+ * once, the larger first. Parts of a microsecond are dropped; what is above 0 never becomes 0
+ * (ERANGE).
  */
 int parse_duration(const char *s, uint64_t *ret_us);
 int parse_u64(const char *s, uint64_t max, uint64_t *ret);

@@ -4,8 +4,9 @@
 #include <string.h>
 
 /*
- * Append the components of @path to the normalized text @out of @size bytes (without a trailing slash;
- * "" is the root). Never writes more than @size + strlen(@path) + 1 bytes. Returns the new size.
+ * Append the components of @path to the normalized text @out of @size bytes (without a trailing
+ * slash; "" is the root). Never writes more than @size + strlen(@path) + 1 bytes. Returns the new
+ * size.
  */
 static size_t append_components(char *out, size_t size, const char *path)
 {

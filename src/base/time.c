@@ -28,8 +28,9 @@ struct date {
 };
 
 /*
- * The date @days after 1970-01-01 and before the year 10000, in the proleptic Gregorian calendar. Years are counted from March,
- * so that the leap day is the last of its year and months have the regular lengths 31, 30, 31, 30, 31 ….
+ * The date @days after 1970-01-01 and before the year 10000, in the proleptic Gregorian calendar.
+ * Years are counted from March, so that the leap day is the last of its year and months have the
+ * regular lengths 31, 30, 31, 30, 31 ….
  */
 static struct date date_from_days(uint64_t days)
 {

@@ -17,8 +17,8 @@ static const struct limit_row {
 	const char *name, *option;
 	enum limit_unit unit;
 	/*
-	 * The values that make sense. 0 would be "unlimited" to some (a tmpfs, RLIMIT_CPU rounded up) and
-	 * "nothing" to others: where it is nonsense, it is refused.
+	 * The values that make sense. 0 would be "unlimited" to some (a tmpfs, RLIMIT_CPU rounded
+	 * up) and "nothing" to others: where it is nonsense, it is refused.
 	 */
 	uint64_t min, max;
 } rows[] = {

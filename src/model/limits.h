@@ -76,9 +76,9 @@ int oom_mode_from_name(const char *name);
 /* The value for a person: "64 MiB", "30 s", "512", "1.5 CPUs", "unlimited"; returns @out. */
 const char *limit_format(enum limit limit, const struct limit_value *value, char *out);
 /*
- * Read @text (a size, duration, count or CPUs by the limit's unit; "unlimited" or "none" clears it).
- * What makes no sense is refused (ERANGE): 0 where it is not a limit, more than the kernel can take.
- * The origin is ORIGIN_ASKED. 0, or -1 with errno.
+ * Read @text (a size, duration, count or CPUs by the limit's unit; "unlimited" or "none" clears
+ * it). What makes no sense is refused (ERANGE): 0 where it is not a limit, more than the kernel can
+ * take. The origin is ORIGIN_ASKED. 0, or -1 with errno.
  */
 int limit_parse(enum limit limit, const char *text, struct limit_value *ret);
 

@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 /*
- * The name of a run: 48 bits of wall clock in milliseconds and 32 random ones, as 16 digits of Crockford's
- * base 32 in lower case (no i, l, o, u: nothing to misread). Ids sort as text by the time at
- * which they were made, and are safe in a file name, a shell word and an environment variable.
+ * The name of a run: 48 bits of wall clock in milliseconds and 32 random ones, as 16 digits of
+ * Crockford's base 32 in lower case (no i, l, o, u: nothing to misread). Ids sort as text by the
+ * time at which they were made, and are safe in a file name, a shell word and an environment
+ * variable.
  */
 #define RUN_ID_SIZE 17 /* with the NUL */
 

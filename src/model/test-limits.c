@@ -16,7 +16,7 @@ static void test_names(void **state)
 	for (int i = 0; i < LIMIT_COUNT_; i++) {
 		const char *name = limit_name((enum limit)i);
 		assert_int_equal(limit_from_name(name), i);
-		/* The option is the name with '-'; "output" alone would be no good word for a limit. */
+		/* The option is the name with '-'; but "output" alone is no word for a limit. */
 		char option[64] = "--";
 		strcat(option, i == LIMIT_OUTPUT ? "output-limit" : name);
 		for (char *c = option; *c; c++)
