@@ -72,6 +72,7 @@ struct host {
 	unsigned kernel_version;   /* major << 16 | minor */
 	const char *machine;       /* uname machine */
 	unsigned n_cpus;           /* CPUs we may run on */
+	uint64_t cpu_mask[16];     /* which of the first 1,024 they are */
 	uint64_t memory_bytes;
 	struct host_cgroup cgroup;
 	struct host_userns userns;

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/resolve.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+
+#define MAX_PATHS 256
+
+struct resolver {
+	struct resolved *r;
+	const struct policy *policy;
+	const struct host *host;
+	struct arena *a;
+	struct error *e;
+};
+
+static int too_many(struct resolver *x)
+{
+	return error_set(x->e, BLAME_REQUEST, 0,
+		"too many paths: a run takes at most %d of one kind", MAX_PATHS);
+}
+
+static int add(struct resolver *x, struct resolved_list *list, struct resolved_path path)
+{
+	if (!list->v)
+		list->v = arena_calloc(x->a, MAX_PATHS, sizeof(*list->v));
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i].dest, path.dest) == 0 &&
+			strcmp(list->v[i].source, path.source) == 0)
+			return 0;
+	if (list->n == MAX_PATHS)
+		return too_many(x);
+	list->v[list->n++] = path;
+	return 0;
+}
+
+/* Absolute, "~" expanded, without "." and "..": as text. */
+static const char *absolute(struct resolver *x, const char *path)
+{
+	const char *base = x->r->cwd ? x->r->cwd : "/";
+	if (x->host->home)
+		path = path_expand_home(x->a, x->host->home, path);
+	return path_normalize(x->a, base, path);
+}
+
+static const char *real_path(struct resolver *x, const char *path)
+{
+	char buf[PATH_MAX];
+	return realpath(path, buf) ? arena_strdup(x->a, buf) : NULL;
+}
+
+/* ---- what the policy names ---- */
+
+static bool is_below_any(const char *path, const char *const *dirs)
+{
+	for (; *dirs; dirs++)
+		if (path_is_below(path, *dirs))
+			return true;
+	return false;
+}
+
+static bool is_any(const char *path, const char *const *dirs)
+{
+	for (; *dirs; dirs++)
+		if (strcmp(path, *dirs) == 0)
+			return true;
+	return false;
+}
+
+static int refuse_destination(struct resolver *x, const char *dest)
+{
+	static const char *const ours[] = {"/", "/dev", "/proc", NULL};
+	if (!is_any(dest, ours))
+		return 0;
+	error_set(x->e, BLAME_REQUEST, 0, "'%s' cannot be given to a box as it is", dest);
+	return error_hint(x->e, "name the directories below it that are needed");
+}
+
+static int add_bind(struct resolver *x, struct resolved_list *list, const struct bind_rule *rule)
+{
+	struct stat st;
+	const char *text = absolute(x, rule->source);
+	const char *source = real_path(x, text);
+	if (!source || stat(source, &st) < 0) {
+		if (rule->optional)
+			return 0;
+		return error_set(x->e, BLAME_REQUEST, errno, "cannot use '%s' in the box", text);
+	}
+	const char *dest = rule->dest ? absolute(x, rule->dest) : x->r->root ? source : text;
+	if (refuse_destination(x, dest) < 0)
+		return -1;
+	return add(x, list,
+		(struct resolved_path){.source = source, .dest = dest,
+			.is_dir = S_ISDIR(st.st_mode), .idmappable = true});
+}
+
+static int add_binds(
+	struct resolver *x, struct resolved_list *list, const struct bind_list *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (add_bind(x, list, &rules->v[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- hidden paths ---- */
+
+static int hide_one(struct resolver *x, const char *path)
+{
+	struct stat st;
+	bool foreign = x->r->root && strcmp(x->r->root, "/") != 0;
+	if (stat(foreign ? path_join(x->a, x->r->root, path + 1) : path, &st) < 0)
+		return 0;
+	return add(x, &x->r->hide,
+		(struct resolved_path){
+			.source = path, .dest = path, .is_dir = S_ISDIR(st.st_mode)});
+}
+
+static bool matches(const char *name, const char *pattern)
+{
+	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+		policy_name_matches(pattern, name);
+}
+
+/* "DIR/PATTERN" with '*' at the start or end of its last word. */
+static int hide_pattern(struct resolver *x, const char *path)
+{
+	const char *pattern = path_base(path);
+	const char *dir = path_normalize(x->a, arena_strndup(x->a, path, (size_t)(pattern - path)), ".");
+	DIR *d = opendir(dir);
+	int r = 0;
+	for (struct dirent *entry; r == 0 && d && (entry = readdir(d));)
+		if (matches(entry->d_name, pattern))
+			r = hide_one(x, path_join(x->a, dir, entry->d_name));
+	if (d)
+		closedir(d);
+	return r;
+}
+
+static int add_hidden(struct resolver *x)
+{
+	for (size_t i = 0; i < x->policy->filesystem.hide.n; i++) {
+		const char *path = absolute(x, x->policy->filesystem.hide.v[i]);
+		if (strcmp(path, "/") == 0)
+			return error_set(x->e, BLAME_REQUEST, 0, "'/' cannot be hidden");
+		int r = strchr(path_base(path), '*') ? hide_pattern(x, path) : hide_one(x, path);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Directories on the way to what is mounted, which a user of another uid may not pass through:
+ * hidden, so that an empty one of the box's own takes their place.
+ */
+static int hide_impassable(struct resolver *x, const struct resolved_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const char *dest = list->v[i].dest;
+		for (const char *p = dest + 1; (p = strchr(p, '/')); p++) {
+			struct stat st;
+			const char *dir = arena_strndup(x->a, dest, (size_t)(p - dest));
+			if (stat(dir, &st) == 0 && !(st.st_mode & S_IXOTH) && hide_one(x, dir) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- the working directory ---- */
+
+/*
+ * Where a writable working directory would be the host itself, or a directory that everybody
+ * shares, it is not made writable: that takes an explicit --write.
+ */
+static const char *why_not_writable(struct resolver *x, const char *cwd)
+{
+	static const char *const system[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+		"/usr", "/etc", "/boot", "/proc", "/sys", NULL};
+	static const char *const exact[] = {"/", "/dev", "/var", "/home", "/run", "/opt", "/srv",
+		"/mnt", "/media", NULL};
+	if (is_below_any(cwd, system) || is_any(cwd, exact))
+		return "it belongs to the system";
+	for (size_t i = 0; i < x->r->tmpfs.n; i++)
+		if (strcmp(cwd, x->r->tmpfs.v[i].dest) == 0)
+			return "the box has a private one in its place";
+	return NULL;
+}
+
+static int find_cwd(struct resolver *x)
+{
+	const char *workdir = x->policy->filesystem.workdir;
+	if (!x->host->cwd) {
+		if (workdir && workdir[0] == '/') {
+			x->r->cwd = path_normalize(x->a, "/", workdir);
+			return 0;
+		}
+		error_set(x->e, BLAME_REQUEST, 0, "the working directory has been removed");
+		return error_hint(x->e, "cd to one that exists, or name one with --workdir");
+	}
+	x->r->cwd = x->host->cwd;
+	if (workdir)
+		x->r->cwd = absolute(x, workdir);
+	return 0;
+}
+
+static bool is_dest_of(const struct resolved_list *list, const char *path)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (path_is_below(path, list->v[i].dest))
+			return true;
+	return false;
+}
+
+/* Show the working directory in the box, writable or not, unless something is mounted there. */
+static int add_cwd(struct resolver *x)
+{
+	const char *cwd = x->r->cwd;
+	struct stat st;
+	bool explicit = is_dest_of(&x->r->write, cwd) || is_dest_of(&x->r->read, cwd);
+	const char *workdir = x->policy->filesystem.workdir;
+	bool foreign_root = !x->r->root || strcmp(x->r->root, "/") != 0;
+	if (explicit || (workdir && foreign_root))
+		return 0;
+	if (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		int errnum = errno ? errno : ENOTDIR;
+		for (size_t i = 0; i < x->r->tmpfs.n; i++)
+			if (path_is_below(cwd, x->r->tmpfs.v[i].dest))
+				return 0;
+		return error_set(x->e, BLAME_REQUEST, S_ISDIR(st.st_mode) ? errnum : ENOTDIR,
+			"cannot use working directory '%s'", cwd);
+	}
+	const char *why_not = why_not_writable(x, cwd);
+	bool writable = x->policy->filesystem.cwd == CWD_WRITE && !why_not;
+	if (x->policy->filesystem.cwd == CWD_WRITE && why_not)
+		strv_push(x->a, &x->r->notes,
+			arena_printf(x->a, "the working directory '%s' is not writable in the box: %s",
+				cwd, why_not));
+	x->r->cwd_writable = writable;
+	if (why_not)
+		return 0;
+	struct bind_rule rule = {.source = cwd};
+	return add_bind(x, writable ? &x->r->write : &x->r->read, &rule);
+}
+
+/* ---- the rest ---- */
+
+static int find_root(struct resolver *x)
+{
+	struct stat st;
+	const char *root = x->policy->filesystem.root;
+	if (!root) {
+		x->r->root = NULL;
+		return 0;
+	}
+	x->r->root = real_path(x, absolute(x, root));
+	if (!x->r->root || stat(x->r->root, &st) < 0)
+		return error_set(x->e, BLAME_REQUEST, errno, "cannot use '%s' as root", root);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(x->e, BLAME_REQUEST, ENOTDIR, "cannot use '%s' as root", root);
+	return 0;
+}
+
+static int add_tmpfs(struct resolver *x)
+{
+	for (size_t i = 0; i < x->policy->filesystem.tmpfs.n; i++) {
+		const char *path = absolute(x, x->policy->filesystem.tmpfs.v[i]);
+		if (refuse_destination(x, path) < 0 ||
+			add(x, &x->r->tmpfs,
+				(struct resolved_path){.source = path, .dest = path, .is_dir = true}) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void find_devices(struct resolver *x)
+{
+	static const char *const names[] = {"null", "zero", "full", "random", "urandom", "tty"};
+	cleanup_fd int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (dev >= 0 && faccessat(dev, names[i], F_OK, 0) == 0)
+			strv_push(x->a, &x->r->devices, names[i]);
+}
+
+/* So that ttyname(3) finds the caller's terminal, which the box's own devpts does not show. */
+static void find_console(struct resolver *x)
+{
+	char path[64];
+	ssize_t n = isatty(0) ? readlink("/proc/self/fd/0", path, sizeof(path) - 1) : -1;
+	if (n <= 0)
+		return;
+	path[n] = 0;
+	if (strncmp(path, "/dev/", 5) == 0 && access(path, F_OK) == 0)
+		x->r->console = arena_strdup(x->a, path);
+}
+
+static void find_protected(struct resolver *x)
+{
+	static const char *const paths[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
+		"/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"};
+	if (x->host->uid != 0 || x->policy->user.mode == USER_ISOLATED)
+		return;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (access(paths[i], F_OK) == 0)
+			strv_push(x->a, &x->r->protect, paths[i]);
+}
+
+/* With the host's network names are resolved as on the host, also where /run is hidden. */
+static int show_resolver(struct resolver *x)
+{
+	const char *conf = x->policy->network == NETWORK_HOST && x->r->root
+		? real_path(x, "/etc/resolv.conf") : NULL;
+	if (!conf || !path_is_below(conf, "/run"))
+		return 0;
+	struct bind_rule rule = {.source = conf, .optional = true};
+	return add_bind(x, &x->r->read, &rule);
+}
+
+int resolve_paths(struct resolved *ret, const struct policy *policy, const struct host *host,
+	struct arena *a, struct error *e)
+{
+	*ret = (struct resolved){0};
+	struct resolver x = {ret, policy, host, a, e};
+	if (find_root(&x) < 0 || find_cwd(&x) < 0 || add_tmpfs(&x) < 0 ||
+		add_binds(&x, &ret->read, &policy->filesystem.read) < 0 ||
+		add_binds(&x, &ret->write, &policy->filesystem.write) < 0 || add_cwd(&x) < 0 ||
+		show_resolver(&x) < 0 || add_hidden(&x) < 0)
+		return -1;
+	if (policy->user.mode == USER_ISOLATED &&
+		(hide_impassable(&x, &ret->write) < 0 || hide_impassable(&x, &ret->read) < 0))
+		return -1;
+	find_devices(&x);
+	find_console(&x);
+	find_protected(&x);
+	return 0;
+}

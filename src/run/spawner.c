@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "kernel/clone.h"
+#include "kernel/idmap.h"
+#include "kernel/sys.h"
+#include "run/host.h"
+
+static struct box_stack maker_stack, init_stack, payload_stack;
+
+/* ---- starting ---- */
+
+static void prepare_box(struct spawn *s, const struct spawn_request *request)
+{
+	struct box *box = &s->box;
+	const struct group_entry *entry = request->entry;
+	*box = (struct box){
+		.plan = request->plan,
+		.supervisor = getpid(),
+		.into_cgroup = entry ? entry->into_fd : -1,
+		.n_tasks = entry ? entry->n_tasks : 0,
+		.pipe_was_ignored = request->pipe_was_ignored,
+		.init_stack = &init_stack,
+		.payload_stack = &payload_stack,
+		.go = GO_WAIT,
+	};
+	for (unsigned i = 0; i < box->n_tasks; i++)
+		box->tasks[i] = entry->tasks[i];
+	for (int i = 0; i < 3; i++)
+		box->stdio[i] = request->stdio[i];
+	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
+		box->slots[i] = -1;
+	memcpy(&box->signal_mask, &request->signal_mask, sizeof(box->signal_mask));
+}
+
+/* The kernel lets only the file system's own root idmap it, which the maker is no longer. */
+static int grab_idmapped(struct spawn *s, struct error *e)
+{
+	const struct plan *plan = s->box.plan;
+	cleanup_fd int userns = -1;
+	for (size_t i = 0; i < plan->box.n; i++) {
+		const struct step *step = &plan->box.v[i];
+		if (step->kind != STEP_GRAB || !(step->flags & MOUNT_IDMAP))
+			continue;
+		if (userns < 0)
+			userns = idmap_open(plan->idmap.file_uid, plan->idmap.file_gid,
+				plan->idmap.box_uid, plan->idmap.box_gid);
+		if (userns < 0)
+			return error_set(e, BLAME_HOST, -userns, "cannot make an idmap");
+		int fd = idmap_copy(step->path, userns, step->flags & MOUNT_RECURSIVE);
+		if (fd < 0 && fd != -EINVAL && fd != -EPERM)
+			return error_set(e, BLAME_HOST, -fd, "cannot idmap '%s'", step->path);
+		s->idmap_refused |= fd < 0;
+		if (fd < 0)
+			continue;
+		s->box.slots[step->slot] = s->idmapped[s->n_idmapped++] = fd;
+	}
+	return 0;
+}
+
+static int make_pipes(struct spawn *s, struct error *e)
+{
+	int report[2], life[2];
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
+	s->report_fd = report[0];
+	s->box.report = s->report_write = report[1];
+	if (pipe2(life, O_CLOEXEC) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
+	s->box.life = s->life_read = life[0];
+	s->life_fd = life[1];
+	return 0;
+}
+
+static int refuse_userns(const struct host *host, struct arena *a, int errnum, struct error *e)
+{
+	struct host_userns why = host->userns;
+	host_explain_userns(&why, a, errnum);
+	error_set(e, BLAME_HOST, errnum, "cannot make the box's namespaces");
+	if (why.why)
+		error_hint(e, "%s", why.why);
+	if (why.remedy)
+		error_hint(e, "%s", why.remedy);
+	return -1;
+}
+
+static long clone_maker(struct spawn *s)
+{
+	struct clone_request request = {
+		.flags = CLONE_VM | CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC |
+			CLONE_NEWUTS | (s->box.plan->new_network ? CLONE_NEWNET : 0),
+		.exit_signal = SIGCHLD,
+		.stack = &maker_stack,
+		.stack_size = sizeof(maker_stack),
+		.ret_pidfd = &s->maker_pidfd,
+	};
+	return clone_call(&request, maker_main, &s->box);
+}
+
+static void release_maker(struct spawn *s, uint32_t word)
+{
+	__atomic_store_n(&s->box.go, word, __ATOMIC_RELEASE);
+	sys_futex((uint32_t *)&s->box.go, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0);
+}
+
+/* The maker has copies; its numbers, in the box that we share with it, stay as they are. */
+static void close_childs_ends(struct spawn *s)
+{
+	s->report_write = fd_close(s->report_write);
+	s->life_read = fd_close(s->life_read);
+	while (s->n_idmapped > 0)
+		fd_close(s->idmapped[--s->n_idmapped]);
+}
+
+static int start(struct spawn *s, const struct spawn_request *request, struct arena *a,
+	struct error *e)
+{
+	const struct plan *plan = request->plan;
+	if (make_pipes(s, e) < 0 || grab_idmapped(s, e) < 0)
+		return -1;
+	long pid = clone_maker(s);
+	if (pid < 0)
+		return refuse_userns(request->host, a, (int)-pid, e);
+	s->maker = (pid_t)pid;
+	close_childs_ends(s);
+	int r = idmap_write(s->maker, plan->uid_map, plan->gid_map, plan->deny_setgroups);
+	/* from here on nothing of us, whose memory the maker and init share, can be traced or read */
+	prctl(PR_SET_DUMPABLE, 0);
+	release_maker(s, r < 0 ? GO_ABORT : GO_MAPPED);
+	return r < 0 ? refuse_userns(request->host, a, -r, e) : 0;
+}
+
+int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a, struct error *e)
+{
+	*ret = (struct spawn){.maker_pidfd = -1, .report_fd = -1, .life_fd = -1, .init_pidfd = -1,
+		.payload_pidfd = -1, .report_write = -1, .life_read = -1};
+	prepare_box(ret, request);
+	if (start(ret, request, a, e) < 0) {
+		spawn_fini(ret);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- how it went ---- */
+
+static int reap(pid_t pid)
+{
+	int status = 0;
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+static int reap_maker(struct spawn *s)
+{
+	int status = reap(s->maker);
+	s->maker = 0;
+	s->maker_pidfd = fd_close(s->maker_pidfd);
+	return status;
+}
+
+static const char *word_exec(const struct box *box, const struct report *r, struct arena *a,
+	struct setup_failure *ret)
+{
+	const char *name = box->plan->argv.v[0];
+	bool found = r->detail >= 0 && (size_t)r->detail < box->plan->exec_paths.n;
+	const char *path = found ? box->plan->exec_paths.v[r->detail] : name;
+	ret->file_exists = found;
+	if (r->errnum == ENOENT && !found)
+		return arena_printf(a, strchr(name, '/') ? "'%s' does not exist in the box"
+							  : "'%s' is not in any directory of PATH",
+			name);
+	if (r->errnum == ENOENT)
+		return arena_printf(a,
+			"'%s' names an interpreter or loader that does not exist in the box", path);
+	if (r->errnum == ENOEXEC)
+		return arena_printf(a, "'%s' is no program: neither an executable for this machine "
+				       "nor a script that begins with '#!'", path);
+	return arena_printf(a, "cannot execute '%s': %s", path, errno_text(r->errnum));
+}
+
+static const char *word_step(const struct steps *steps, const struct report *r, struct arena *a)
+{
+	if (r->step < 0 || (size_t)r->step >= steps->n)
+		return "the box reported a step that is not in its plan";
+	return arena_printf(a, "cannot %s (step %d): %s", step_format(&steps->v[r->step], a),
+		r->step + 1, errno_text(r->errnum));
+}
+
+static const char *word_maker(const struct report *r, struct arena *a)
+{
+	static const char *const words[MAKER_COUNT_] = {
+		[MAKER_START] = "start",
+		[MAKER_PID_NAMESPACE] = "make a pid namespace",
+		[MAKER_INIT] = "start the box's init",
+		[MAKER_PAYLOAD] = "start the payload's process",
+	};
+	const char *what = r->step >= 0 && r->step < MAKER_COUNT_ ? words[r->step] : "do its work";
+	return arena_printf(a, "cannot %s: %s", what, errno_text(r->errnum));
+}
+
+static bool is_forbidden(const struct host *host, const struct report *r)
+{
+	return !host->privileged && r->stage == REPORT_BOX &&
+		(r->errnum == EPERM || r->errnum == EACCES);
+}
+
+static void word_failure(const struct spawn *s, const struct host *host, const struct report *r,
+	struct arena *a, struct setup_failure *ret)
+{
+	const struct plan *plan = s->box.plan;
+	bool exec = r->stage == REPORT_PAYLOAD && (size_t)r->step + 1 == plan->payload.n;
+	ret->stage = exec ? SETUP_EXEC : SETUP_BOX;
+	ret->errnum = r->errnum;
+	ret->blame = exec ? BLAME_REQUEST : BLAME_HOST;
+	ret->what = exec ? word_exec(&s->box, r, a, ret)
+		: r->stage == REPORT_MAKER ? word_maker(r, a)
+		: word_step(r->stage == REPORT_BOX ? &plan->box : &plan->payload, r, a);
+	if (is_forbidden(host, r)) {
+		struct host_userns why = {0};
+		host_explain_userns(&why, a, r->errnum);
+		ret->what = arena_printf(a, "%s%s%s%s%s", ret->what, why.why ? "; " : "",
+			why.why ? why.why : "", why.remedy ? "; " : "",
+			why.remedy ? why.remedy : "");
+	}
+}
+
+/* Without a report: killed from outside before the exec. */
+static void word_vanished(struct arena *a, int status, struct setup_failure *ret)
+{
+	ret->stage = SETUP_BOX;
+	ret->blame = BLAME_HOST;
+	ret->errnum = 0;
+	ret->what = WIFSIGNALED(status)
+		? arena_printf(a, "the box's maker was killed by signal %d", WTERMSIG(status))
+		: "the box's maker ended without a word";
+}
+
+static void end_processes(struct spawn *s)
+{
+	if (s->maker > 0) {
+		if (s->maker_pidfd >= 0)
+			sys_pidfd_send_signal(s->maker_pidfd, SIGKILL, NULL, 0);
+		reap_maker(s);
+	}
+	/* not reaped yet, so the numbers are still theirs */
+	if (s->box.init_pid > 0)
+		kill(s->box.init_pid, SIGKILL);
+	if (s->box.payload_pid > 0) {
+		kill(s->box.payload_pid, SIGKILL);
+		reap(s->box.payload_pid);
+	}
+	reap(s->box.init_pid);
+	s->box.init_pid = s->box.payload_pid = 0;
+}
+
+static bool read_report(int fd, struct report *ret)
+{
+	ssize_t n;
+	while ((n = read(fd, ret, sizeof(*ret))) < 0 && errno == EINTR)
+		;
+	return n == (ssize_t)sizeof(*ret);
+}
+
+int spawn_finish(
+	struct spawn *s, const struct host *host, struct arena *a, struct setup_failure *ret)
+{
+	struct report report;
+	bool failed = read_report(s->report_fd, &report);
+	s->report_fd = fd_close(s->report_fd);
+	int status = reap_maker(s);
+	if (!failed && status == 0 && s->box.init_pid > 0 && s->box.payload_pid > 0) {
+		s->init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
+		s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
+		if (s->init_pidfd >= 0 && s->payload_pidfd >= 0)
+			return 0;
+		report = (struct report){.stage = REPORT_MAKER, .step = MAKER_PAYLOAD,
+			.errnum = -(s->init_pidfd < 0 ? s->init_pidfd : s->payload_pidfd)};
+		failed = true;
+	}
+	if (failed)
+		word_failure(s, host, &report, a, ret);
+	else
+		word_vanished(a, status, ret);
+	end_processes(s);
+	return -1;
+}
+
+void spawn_fini(struct spawn *s)
+{
+	if (s->maker > 0)
+		release_maker(s, GO_ABORT);
+	end_processes(s);
+	close_childs_ends(s);
+	s->report_fd = fd_close(s->report_fd);
+	s->life_fd = fd_close(s->life_fd);
+	s->init_pidfd = fd_close(s->init_pidfd);
+	s->payload_pidfd = fd_close(s->payload_pidfd);
+	s->maker_pidfd = fd_close(s->maker_pidfd);
+}
