@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_LANDLOCK_H
+#define KERNEL_LANDLOCK_H
+
+/* Landlock's scopes (ABI 6, Linux 6.12), which older kernel headers lack. */
+#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ull << 0)
+#define LANDLOCK_SCOPE_SIGNAL               (1ull << 1)
+#endif
+
+/* The kernel's Landlock ABI, from 1; 0 where it is not there or switched off. */
+int landlock_abi(void);
+
+/*
+ * From now on the calling thread and all it will make cannot connect to an abstract socket of, or
+ * (@scopes: LANDLOCK_SCOPE_…) send a signal to, a process outside: kill(0, …) ends at the box's
+ * wall, though the process group reaches beyond it. Nothing else is restricted. Needs no_new_privs
+ * or CAP_SYS_ADMIN. 0 or -errno: EINVAL below ABI 6, EOPNOTSUPP or ENOSYS without Landlock.
+ * For the child: no libc.
+ */
+long landlock_scope(unsigned scopes);
+
+#endif
