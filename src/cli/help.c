@@ -12,7 +12,7 @@
 #include "model/verdict.h"
 
 #define COLUMNS     80
-#define HELP_COLUMN 26
+#define HELP_COLUMN 28
 
 /* Append @text from column @column on, broken at spaces before COLUMNS, then a newline. */
 static void put_wrapped(struct buf *b, const char *text, size_t column, size_t indent)
