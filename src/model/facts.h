@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_FACTS_H
+#define MODEL_FACTS_H
+
+#include "base/arena.h"
+#include "model/observation.h"
+
+/*
+ * What the rules of verdict.c look at: an observation with everything impossible taken out of it
+ * (an exit code of 300, a signal 0, a count beyond its array), and the questions answered that more
+ * than one rule asks. Derived once, then only read.
+ */
+
+/* At whose limit the OOM killer came. */
+enum oom_place { OOM_NOWHERE, OOM_OWN, OOM_ANCESTOR, OOM_HOST };
+
+struct oom_facts {
+	enum oom_place place;
+	bool place_sure; /* the counters allow no other reading */
+	bool counted; /* there is a counter of kills in the run's own group */
+	uint64_t kills; /* what it rose by; without one, the number of victims seen */
+	const struct counter *above; /* of a group above: its limit was hit; or NULL */
+	bool leader_listed; /* the payload is among the victims */
+	bool ended; /* it is what ended the run, before any act of ours */
+	bool ended_sure;
+	bool order_unclear; /* it and an act of ours, and nothing says which was first */
+};
+
+struct facts {
+	const struct observation *o;
+	struct arena *a;
+	enum wait_kind wait; /* WAIT_NEVER_STARTED whenever a step of the set-up failed */
+	int code; /* of WAIT_EXITED, 0…255 */
+	int signal; /* of WAIT_SIGNALED, 1…64; otherwise 0 */
+	enum setup_stage setup;
+	size_t n_acts, n_victims, n_counters;
+	const struct act *act; /* the first that can have ended the run; NULL: none */
+	const struct act *kill; /* our first SIGKILL to a payload that was alive; NULL: none */
+	struct oom_facts oom;
+};
+
+void facts_derive(struct facts *ret, const struct observation *o, struct arena *a);
+
+/* How far a counter rose; 0 for one that went down, which no counter does. */
+uint64_t counter_rise(const struct counter *c);
+bool counter_is(const struct counter *c, bool own, const char *fact);
+/* The value of @limit, or 0 if it was not set. */
+uint64_t facts_limit(const struct facts *f, enum limit limit);
+/* True if the sender of the fatal signal can have been the kernel. */
+bool facts_maybe_kernel(const struct facts *f);
+static inline bool facts_ended_well(const struct facts *f)
+{
+	return f->wait == WAIT_EXITED && f->code == 0;
+}
+
+#endif

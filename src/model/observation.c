@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/observation.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Each enum with its names: the words of a stored observation, which never change meaning. */
+
+#define NAMES(table, count)                                                                        \
+	static_assert(sizeof(table) / sizeof *(table) == (count), #table " is complete")
+
+static const char *const wait_kinds[] = {
+	[WAIT_UNKNOWN] = "unknown",
+	[WAIT_EXITED] = "exited",
+	[WAIT_SIGNALED] = "signaled",
+	[WAIT_NEVER_STARTED] = "never_started",
+};
+NAMES(wait_kinds, WAIT_COUNT_);
+
+static const char *const act_reasons[] = {
+	[ACT_WALL_TIMEOUT] = "wall_timeout",
+	[ACT_IDLE_TIMEOUT] = "idle_timeout",
+	[ACT_CPU_TIME] = "cpu_time",
+	[ACT_OUTPUT_LIMIT] = "output_limit",
+	[ACT_MEMORY_SAMPLED] = "memory_sampled",
+	[ACT_OOM_GROUP] = "oom_group",
+	[ACT_CANCELLED] = "cancelled",
+	[ACT_SHUTDOWN] = "shutdown",
+	[ACT_LEFTOVER] = "leftover",
+};
+NAMES(act_reasons, ACT_COUNT_);
+
+static const char *const killers[] = {
+	[KILLER_UNKNOWN] = "unknown",
+	[KILLER_SELF] = "self",
+	[KILLER_INSIDE] = "inside",
+	[KILLER_OUTSIDE] = "outside",
+	[KILLER_KERNEL] = "kernel",
+};
+NAMES(killers, KILLER_COUNT_);
+
+static const char *const setup_stages[] = {
+	[SETUP_NONE] = "none",
+	[SETUP_HOST] = "host",
+	[SETUP_BOX] = "box",
+	[SETUP_EXEC] = "exec",
+};
+NAMES(setup_stages, SETUP_COUNT_);
+
+static const char *name_at(const char *const *names, size_t count, size_t at)
+{
+	return at < count ? names[at] : "invalid";
+}
+
+static int name_find(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+const char *wait_kind_name(enum wait_kind kind)
+{
+	return name_at(wait_kinds, WAIT_COUNT_, kind);
+}
+
+int wait_kind_from_name(const char *name)
+{
+	return name_find(wait_kinds, WAIT_COUNT_, name);
+}
+
+const char *act_reason_name(enum act_reason reason)
+{
+	return name_at(act_reasons, ACT_COUNT_, reason);
+}
+
+int act_reason_from_name(const char *name)
+{
+	return name_find(act_reasons, ACT_COUNT_, name);
+}
+
+const char *killer_known_name(enum killer_known known)
+{
+	return name_at(killers, KILLER_COUNT_, known);
+}
+
+int killer_known_from_name(const char *name)
+{
+	return name_find(killers, KILLER_COUNT_, name);
+}
+
+const char *setup_stage_name(enum setup_stage stage)
+{
+	return name_at(setup_stages, SETUP_COUNT_, stage);
+}
+
+int setup_stage_from_name(const char *name)
+{
+	return name_find(setup_stages, SETUP_COUNT_, name);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_SUGGEST_H
+#define MODEL_SUGGEST_H
+
+#include <stdint.h>
+
+/*
+ * A size to try instead of @limit, of which @seen was used (0: not known): half as much again as
+ * the larger of the two, rounded up to a number a person would write (64 MiB → 96 MiB, 100 MiB →
+ * 160 MiB), at least 1 MiB. 0 if neither is known or there is no larger size.
+ */
+uint64_t suggest_size(uint64_t limit, uint64_t seen);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/verdict-say.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "model/words.h"
+
+#define NAME_SHOWN 200
+#define WHAT_SHOWN 1000
+#define PATH_SHOWN 300
+
+static const char *program(const struct facts *f)
+{
+	const char *name = f->o->argc > 0 && f->o->argv ? f->o->argv[0] : NULL;
+	return words_visible(f->a, name ? name : "the program", NAME_SHOWN);
+}
+
+static void be_sure(struct verdict *v, bool sure)
+{
+	v->confidence = sure ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
+}
+
+/* Our own act is certain, but for an OOM kill that may have come before it. */
+static void be_sure_of_act(struct verdict *v, const struct facts *f)
+{
+	be_sure(v, !f->oom.order_unclear);
+}
+
+/* " of 64 MiB", or nothing for a limit that the observation does not have. */
+static const char *of_limit(const struct facts *f, enum limit limit)
+{
+	const char *text = words_limit(f, limit);
+	return *text ? arena_printf(f->a, " of %s", text) : "";
+}
+
+/* ---- by itself ---- */
+
+void say_ok(struct verdict *v, const struct facts *f)
+{
+	v->summary = arena_printf(f->a, "exited with 0%s", words_after(f));
+}
+
+/* 128+N is a shell's way to say that its child died of signal N; it is no signal by itself. */
+static const char *shell_hint(const struct facts *f)
+{
+	if (f->code <= 128 || f->code > 128 + 64)
+		return "";
+	return arena_printf(f->a,
+		" (its own exit status: a shell says so when its child died of %s)",
+		words_signal(f->a, f->code - 128));
+}
+
+void say_exit_nonzero(struct verdict *v, const struct facts *f)
+{
+	const char *oom = "";
+
+	if (f->oom.kills > 0)
+		oom = arena_printf(f->a, ", and the OOM killer took %s", words_victims(f));
+	v->summary = arena_printf(
+		f->a, "exited with %d%s%s%s", f->code, words_after(f), shell_hint(f), oom);
+}
+
+/* Signals that the kernel sends for what the program itself did. */
+static bool is_fault(int signal)
+{
+	static const int faults[] = {
+		SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL, SIGSYS, SIGTRAP, SIGPIPE};
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		if (faults[i] == signal)
+			return true;
+	}
+	return false;
+}
+
+static const char *crash_sender(const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+
+	switch (k->known) {
+	case KILLER_SELF:
+		return ": its own raise";
+	case KILLER_INSIDE:
+		return arena_printf(
+			f->a, ": sent by %s of the same run", words_process(f->a, k->comm, k->pid));
+	case KILLER_KERNEL:
+		return "";
+	default:
+		break;
+	}
+	if (is_fault(f->signal))
+		return "";
+	if (f->oom.counted)
+		return ": no limit of ours, no act of ours and no OOM kill of it was counted, so "
+		       "its "
+		       "own raise or a signal from outside";
+	return ": no limit and no act of ours, so its own raise or a signal from outside (OOM "
+	       "kills "
+	       "are not counted here)";
+}
+
+void say_crash(struct verdict *v, const struct facts *f)
+{
+	enum killer_known known = f->o->killer.known;
+	bool named = known == KILLER_SELF || known == KILLER_INSIDE || known == KILLER_KERNEL;
+
+	be_sure(v, named || is_fault(f->signal));
+	v->summary = arena_printf(f->a, "%s%s%s%s", words_end(f), words_after(f),
+		f->o->core_dumped ? ", core dumped" : "", crash_sender(f));
+}
+
+/* ---- memory ---- */
+
+static const char *peak_and_victims(const struct facts *f)
+{
+	const struct usage *u = &f->o->usage;
+	const char *victims = f->n_victims > 0 ? words_victims(f) : NULL;
+
+	if (!u->memory_peak_known)
+		return victims ? arena_printf(f->a, " (killed %s)", victims) : "";
+	const char *peak = words_size(f->a, u->memory_peak_bytes);
+	if (!victims)
+		return arena_printf(f->a, " (peak %s)", peak);
+	return arena_printf(f->a, " (peak %s, killed %s)", peak, victims);
+}
+
+/* What to add where the payload was not simply killed with the rest. */
+static const char *memory_tail(const struct facts *f)
+{
+	if (f->wait == WAIT_NEVER_STARTED)
+		return ", before the program could start";
+	if (f->wait == WAIT_UNKNOWN)
+		return "; its status is unknown";
+	if (f->signal == SIGKILL)
+		return "";
+	const char *end = words_end(f);
+	if (f->oom.ended_sure)
+		return arena_printf(f->a, "; it %s while the rest of it was being ended", end);
+	return arena_printf(
+		f->a, "; it %s before the rest of it could be ended, most likely for that", end);
+}
+
+/* Only the count of kills rose: what was hit is inferred. */
+static const char *place_doubt(const struct facts *f)
+{
+	return f->oom.place_sure || !f->oom.ended_sure
+		? ""
+		: "; which limit was hit was not counted, its own is inferred from the kill";
+}
+
+void say_memory_limit(struct verdict *v, const struct facts *f)
+{
+	const char *limit = words_limit(f, LIMIT_MEMORY);
+
+	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	v->summary = arena_printf(f->a, "reached its own %s%s%s%s%s%s",
+		*limit ? "limit of " : "memory limit", limit, peak_and_victims(f), words_after(f),
+		memory_tail(f), place_doubt(f));
+}
+
+void say_memory_above(struct verdict *v, const struct facts *f)
+{
+	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	v->summary = arena_printf(f->a,
+		"killed for the memory limit of a group above its own, not its own%s%s: the count "
+		"in %s "
+		"rose%s",
+		peak_and_victims(f), words_after(f),
+		words_visible(f->a, f->oom.above->where, PATH_SHOWN), memory_tail(f));
+}
+
+void say_memory_host(struct verdict *v, const struct facts *f)
+{
+	v->confidence = CONFIDENCE_LIKELY;
+	v->summary = arena_printf(f->a,
+		"killed because the host, or a limit out of sight, ran out of memory%s%s: %s%s",
+		peak_and_victims(f), words_after(f),
+		f->oom.counted ? "an OOM kill was counted, but its own limit was not hit"
+			       : "the OOM killer took it, and it had no memory group of its own",
+		memory_tail(f));
+}
+
+void say_memory_sampled(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary =
+		arena_printf(f->a, "used %s of memory when sampled, more than its limit%s%s; %s",
+			words_size(f->a, f->act->measured), of_limit(f, LIMIT_MEMORY),
+			words_after(f), words_end_of_act(f));
+}
+
+void say_memory_daemon(struct verdict *v, const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+
+	v->confidence = CONFIDENCE_LIKELY; /* a process may call itself anything */
+	v->summary = arena_printf(f->a,
+		"%s from %s (uid %u)%s, by its name a user-space out-of-memory daemon",
+		words_signal(f->a, f->signal), words_process(f->a, k->comm, k->pid),
+		(unsigned)k->uid, words_after(f));
+}
+
+/* ---- other limits ---- */
+
+void say_wall_timeout(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary = arena_printf(f->a, "still running at its time-out%s; %s",
+		of_limit(f, LIMIT_TIMEOUT), words_end_of_act(f));
+}
+
+void say_idle_timeout(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary = arena_printf(f->a, "no output for its idle time-out%s, after %s; %s",
+		of_limit(f, LIMIT_IDLE_TIMEOUT), words_duration(f->a, f->act->at_us),
+		words_end_of_act(f));
+}
+
+void say_cpu_act(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary = arena_printf(f->a, "used up its CPU time%s%s; %s", of_limit(f, LIMIT_CPU_TIME),
+		words_after(f), words_end_of_act(f));
+}
+
+void say_cpu_signal(struct verdict *v, const struct facts *f)
+{
+	/* SIGXCPU is sent for nothing else; SIGKILL is, unless the kernel is known to have sent it. */
+	be_sure(v, f->signal == SIGXCPU || f->o->killer.known == KILLER_KERNEL);
+	v->summary = arena_printf(f->a, "used up its CPU time%s (RLIMIT_CPU)%s: %s with %s used",
+		of_limit(f, LIMIT_CPU_TIME), words_after(f), words_signal(f->a, f->signal),
+		words_duration(f->a, f->o->leader_cpu_us));
+}
+
+void say_output_limit(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary = arena_printf(f->a, "wrote %s, more than its output limit%s%s; %s",
+		words_size(f->a, f->act->measured), of_limit(f, LIMIT_OUTPUT), words_after(f),
+		words_end_of_act(f));
+}
+
+void say_file_size_limit(struct verdict *v, const struct facts *f)
+{
+	v->summary = arena_printf(f->a, "wrote a file beyond its size limit%s (SIGXFSZ)%s",
+		of_limit(f, LIMIT_FILE_SIZE), words_after(f));
+}
+
+void say_syscall_denied(struct verdict *v, const struct facts *f)
+{
+	v->confidence = CONFIDENCE_LIKELY; /* it may have had a filter of its own */
+	v->summary = arena_printf(f->a,
+		"died of SIGSYS%s with bulkhead's seccomp filter on, so at a system call that the "
+		"filter does not allow",
+		words_after(f));
+}
+
+/* ---- by somebody ---- */
+
+static const char *canceller(const struct facts *f)
+{
+	const struct act *act = f->act;
+
+	if (act->cancel_pid <= 0)
+		return "";
+	return arena_printf(
+		f->a, " (from pid %d, uid %u)", (int)act->cancel_pid, (unsigned)act->cancel_uid);
+}
+
+void say_cancelled(struct verdict *v, const struct facts *f)
+{
+	const struct act *act = f->act;
+	int asked = act->cancel_signal > 0 ? act->cancel_signal : act->signal;
+
+	be_sure_of_act(v, f);
+	v->summary =
+		arena_printf(f->a, "the caller sent %s%s after %s; %s", words_signal(f->a, asked),
+			canceller(f), words_duration(f->a, act->at_us), words_end_of_act(f));
+}
+
+void say_shutdown(struct verdict *v, const struct facts *f)
+{
+	be_sure_of_act(v, f);
+	v->summary = arena_printf(f->a, "bulkhead was told to stop after %s; %s",
+		words_duration(f->a, f->act->at_us), words_end_of_act(f));
+}
+
+void say_external_kill(struct verdict *v, const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+
+	v->summary = arena_printf(f->a, "%s from %s (uid %u) outside the run%s",
+		words_signal(f->a, f->signal), words_process(f->a, k->comm, k->pid),
+		(unsigned)k->uid, words_after(f));
+}
+
+/* ---- never ran ---- */
+
+void say_not_found(struct verdict *v, const struct facts *f)
+{
+	if (f->o->setup.file_exists)
+		v->summary = arena_printf(f->a,
+			"'%s' is there, but the interpreter that it names (#! line or ELF loader) "
+			"was "
+			"not found",
+			program(f));
+	else
+		v->summary = arena_printf(f->a, "'%s' was not found", program(f));
+}
+
+void say_not_executable(struct verdict *v, const struct facts *f)
+{
+	v->summary = arena_printf(
+		f->a, "'%s' cannot be executed: %s", program(f), errno_text(f->o->setup.errnum));
+}
+
+void say_setup_failed(struct verdict *v, const struct facts *f)
+{
+	const struct setup_failure *s = &f->o->setup;
+	enum blame blame = s->blame > BLAME_NONE && s->blame < BLAME_COUNT_ ? s->blame : BLAME_US;
+	const char *what = words_visible(f->a, s->what, WHAT_SHOWN);
+
+	if (!*what && s->errnum > 0)
+		what = errno_text(s->errnum);
+	v->summary = arena_printf(f->a, "%s (blame: %s)",
+		*what ? what : "the program never started, and no step of the set-up says why",
+		blame_name(blame));
+}
+
+void say_unknown(struct verdict *v, const struct facts *f)
+{
+	v->confidence = CONFIDENCE_LIKELY;
+	v->summary = arena_printf(f->a,
+		"how it ended is unknown: its exit status could not be collected%s",
+		words_after(f));
+}
