@@ -378,7 +378,7 @@ static void fish_put_operands(struct buf *b, enum command command)
 
 	if (c->operand == OPERAND_PROGRAM) {
 		buf_printf(b,
-			"complete -c bulkhead -n '__bulkhead_options %s' -a "
+			"complete -c bulkhead -n '__bulkhead_name %s' -a "
 			"'(__fish_complete_command)'\n"
 			"complete -c bulkhead -n '__bulkhead_program %s' -F\n",
 			c->name, c->name);
