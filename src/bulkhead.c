@@ -5,6 +5,7 @@
  * cli/command-table.c and cli/option-table.c, what it does in cli/NAME.c.
  */
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "model/verdict.h"
 
 static int (*const commands[])(int argc, char **argv) = {
 	[COMMAND_RUN] = cli_run,
@@ -71,8 +71,10 @@ int main(int argc, char **argv)
 	struct error e = ERROR_INIT;
 	int command;
 
-	if (fill_stdio() < 0)
-		return EXIT_REFUSED;
+	if (fill_stdio() < 0) {
+		error_set(&e, BLAME_HOST, errno, "cannot open '/dev/null' for closed stdio");
+		return cli_fail(&e);
+	}
 	if (argc < 2) {
 		error_set(&e, BLAME_REQUEST, 0, "no command given; see 'bulkhead --help'");
 		return cli_fail(&e);
