@@ -10,6 +10,8 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
+#include "base/time.h"
+#include "model/policy-keys.h"
 
 /* What one kind of option does with its value. */
 typedef int (*setter)(
@@ -115,7 +117,7 @@ static int set_limit(
 	return 0;
 }
 
-#define GRACE_MOST_US (86400 * UINT64_C(1000000))
+#define GRACE_MOST_US (3600 * US_PER_SEC)
 
 static int set_grace(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
@@ -126,7 +128,7 @@ static int set_grace(
 		return refuse(e, o, value, "%s", unit_hint(LIMIT_TIMEOUT));
 	if (us > GRACE_MOST_US)
 		return refuse(
-			e, o, value, "more than 1 day: what does not end in that time never will");
+			e, o, value, "more than 1h: what does not end in that time never will");
 	t->request->grace_us = us;
 	t->request->grace_given = true;
 	return 0;
@@ -198,6 +200,23 @@ static int set_text(
 	return 0;
 }
 
+/* Refuse @value where a policy file would refuse it as an @item. */
+static int check_item(struct error *e, const struct option_spec *o, const char *value,
+	enum policy_item item, const char *text)
+{
+	const char *fault = policy_item_fault(item, text);
+
+	return fault ? refuse(e, o, value, "%s", fault) : 0;
+}
+
+static int set_dir(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	if (check_item(e, o, value, ITEM_PATH, value) < 0)
+		return -1;
+	return set_text(t, o, value, e);
+}
+
 #define KEY_MAX 256
 
 static int set_key(
@@ -229,38 +248,49 @@ static int set_verdict(
 	return set_text(t, o, value, e);
 }
 
-/*
- * PATH[:DEST]: DEST is absolute, so that the last ":/" parts them and other colons may be in a
- * path ("/sys/devices/pci0000:00").
- */
 static int set_bind(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
 {
 	struct bind_list *list = field_of(t, o);
-	struct bind_rule rule = {.source = value};
 	struct bind_rule *grown;
 
-	for (const char *c = value; (c = strstr(c, ":/")) != NULL; c++)
-		rule.dest = c + 1;
-	if (rule.dest)
-		rule.source = arena_strndup(t->arena, value, (size_t)(rule.dest - value) - 1);
-	if (!*rule.source)
-		return refuse(e, o, value, "PATH is empty");
-	grown = arena_calloc(t->arena, list->n + 1, sizeof(rule));
+	if (check_item(e, o, value, ITEM_BIND, value) < 0)
+		return -1;
+	grown = arena_calloc(t->arena, list->n + 1, sizeof(*grown));
 	if (list->n)
-		memcpy(grown, list->v, list->n * sizeof(rule));
-	grown[list->n++] = rule;
+		memcpy(grown, list->v, list->n * sizeof(*grown));
+	if (bind_rule_parse(&grown[list->n], t->arena, value, e) < 0)
+		return -1;
 	list->v = grown;
+	list->n++;
 	return 0;
 }
 
-static int set_path(
-	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+static int push_item(struct option_target *t, const struct option_spec *o, const char *value,
+	enum policy_item item, struct error *e)
 {
-	if (!*value)
-		return refuse(e, o, value, "%s is empty", o->metavar);
+	if (check_item(e, o, value, item, value) < 0)
+		return -1;
 	strv_push(t->arena, field_of(t, o), value);
 	return 0;
+}
+
+static int set_hide(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	return push_item(t, o, value, ITEM_HIDE, e);
+}
+
+static int set_tmpfs(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	return push_item(t, o, value, ITEM_PATH, e);
+}
+
+static int set_unset(
+	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
+{
+	return push_item(t, o, value, ITEM_PATTERN, e);
 }
 
 static int set_env(
@@ -270,12 +300,10 @@ static int set_env(
 	struct env_pair pair, *grown;
 	size_t size = strcspn(value, "=");
 
-	if (size == 0)
-		return refuse(e, o, value, "the variable has no name");
 	pair.key = arena_strndup(t->arena, value, size);
 	pair.value = value[size] ? value + size + 1 : getenv(pair.key);
-	if (strcmp(pair.key, "BULKHEAD") == 0)
-		return refuse(e, o, value, "bulkhead sets this one itself, to the id of the run");
+	if (check_item(e, o, value, ITEM_NAME, pair.key) < 0)
+		return -1;
 	for (size_t i = 0; i < env->n_set; i++)
 		if (strcmp(env->set[i].key, pair.key) == 0)
 			return refuse(e, o, value, "the variable was given before");
@@ -286,24 +314,6 @@ static int set_env(
 		memcpy(grown, env->set, env->n_set * sizeof(pair));
 	grown[env->n_set++] = pair;
 	env->set = grown;
-	return 0;
-}
-
-static int set_unset(
-	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
-{
-	size_t size = strlen(value);
-
-	if (size == 0)
-		return refuse(e, o, value, "the variable has no name");
-	if (strchr(value, '='))
-		return refuse(e, o, value, "the name of a variable has no '='");
-	if (strcmp(value, "*") == 0)
-		return refuse(e, o, value, "use --clear-env to remove all of them");
-	for (size_t i = 1; i + 1 < size; i++)
-		if (value[i] == '*')
-			return refuse(e, o, value, "'*' may only be at an end");
-	strv_push(t->arena, &t->request->env.unset, value);
 	return 0;
 }
 
@@ -331,11 +341,12 @@ int option_set(
 		[OPTION_GRACE] = set_grace,
 		[OPTION_OOM] = set_oom,
 		[OPTION_POLICY] = set_text,
-		[OPTION_DIR] = set_text,
+		[OPTION_DIR] = set_dir,
 		[OPTION_KEY] = set_key,
 		[OPTION_VERDICT] = set_verdict,
 		[OPTION_BIND] = set_bind,
-		[OPTION_PATH] = set_path,
+		[OPTION_HIDE] = set_hide,
+		[OPTION_TMPFS] = set_tmpfs,
 		[OPTION_ENV] = set_env,
 		[OPTION_UNSET] = set_unset,
 		[OPTION_USER] = set_user,

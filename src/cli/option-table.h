@@ -23,7 +23,8 @@ enum option_kind {
 	OPTION_KEY, /* field is a const char * */
 	OPTION_VERDICT, /* FILE|fd:N */
 	OPTION_BIND, /* PATH[:DEST]; field is a struct bind_list */
-	OPTION_PATH, /* field is a struct strv */
+	OPTION_HIDE, /* field is a struct strv, as in the next ones */
+	OPTION_TMPFS,
 	OPTION_ENV, /* K=V or K */
 	OPTION_UNSET, /* K, '*' at either end */
 	OPTION_USER, /* one of choices, or UID[:GID] */

@@ -59,7 +59,8 @@ static const char *sample_of(const struct option_spec *o)
 		[OPTION_KEY] = "nightly build",
 		[OPTION_VERDICT] = "fd:3",
 		[OPTION_BIND] = "/srv:/mnt",
-		[OPTION_PATH] = "~/.ssh",
+		[OPTION_HIDE] = "~/.ssh",
+		[OPTION_TMPFS] = "/var/tmp",
 		[OPTION_ENV] = "A=b=c",
 		[OPTION_UNSET] = "AWS_*",
 	};
@@ -194,7 +195,7 @@ static void test_lists(void **state)
 	assert_int_equal(setenv("TEST_OPTIONS", "here", 1), 0);
 	unsetenv("TEST_OPTIONS_NOT");
 	parse_ok(&r, &a,
-		"--read /a --read /b:/c --write pci:0:00.0 --write x:y:/z --hide a --hide b "
+		"--read /a --read /b:/c --write c --write xy:/z --hide a --hide b "
 		"--tmpfs c "
 		"--env A= --env TEST_OPTIONS --env TEST_OPTIONS_NOT --unset *_KEY --unset LD_* "
 		"cmd");
@@ -203,9 +204,9 @@ static void test_lists(void **state)
 	assert_null(r.read.v[0].dest);
 	assert_string_equal(r.read.v[1].source, "/b");
 	assert_string_equal(r.read.v[1].dest, "/c");
-	assert_string_equal(r.write.v[0].source, "pci:0:00.0");
+	assert_string_equal(r.write.v[0].source, "c");
 	assert_null(r.write.v[0].dest);
-	assert_string_equal(r.write.v[1].source, "x:y");
+	assert_string_equal(r.write.v[1].source, "xy");
 	assert_string_equal(r.write.v[1].dest, "/z");
 	assert_int_equal(r.hide.n, 2);
 	assert_int_equal(r.tmpfs.n, 1);
@@ -298,8 +299,7 @@ static const struct {
 	{"--address-space 1K x",
 		"'--address-space 1K': must be at least 1M: no program can start with less"},
 	{"--grace x x", "'--grace x': not a duration, such as 500ms, 30s, 5m, 1h30m"},
-	{"--grace 2d x",
-		"'--grace 2d': more than 1 day: what does not end in that time never will"},
+	{"--grace 2h x", "'--grace 2h': more than 1h: what does not end in that time never will"},
 	{"--oom groups x", "'--oom groups': must be group|process; did you mean 'group'?"},
 	{"--oom 5 x", "'--oom 5': must be group|process"},
 	{"--net bridge x", "'--net bridge': must be none|host"},
@@ -308,9 +308,9 @@ static const struct {
 	{"--user isolate x",
 		"'--user isolate': must be self|isolated|UID[:GID]; did you mean 'isolated'?"},
 	{"--policy= x", "'--policy': NAME|FILE is empty"},
-	{"--root= x", "'--root': DIR is empty"},
-	{"--workdir= x", "'--workdir': DIR is empty"},
-	{"--log= x", "'--log': DIR is empty"},
+	{"--root= x", "'--root': may not be empty"},
+	{"--workdir= x", "'--workdir': may not be empty"},
+	{"--log= x", "'--log': may not be empty"},
 	{"--key= x", "'--key': KEY is empty"},
 	{"--key=a\tb x", "'--key a\\x09b': has a control character"},
 	{"--key=a\xff x", "'--key a\\xff': not UTF-8"},
@@ -318,19 +318,24 @@ static const struct {
 	{"--verdict fd: x", "'--verdict fd:': not the number of a file descriptor"},
 	{"--verdict fd:-1 x", "'--verdict fd:-1': not the number of a file descriptor"},
 	{"--verdict fd:0 x", "'--verdict fd:0': standard input cannot be written to"},
-	{"--read= x", "'--read': PATH is empty"},
-	{"--write :/x x", "'--write :/x': PATH is empty"},
-	{"--hide= x", "'--hide': PATH is empty"},
-	{"--tmpfs= x", "'--tmpfs': PATH is empty"},
-	{"--env= x", "'--env': the variable has no name"},
-	{"--env =v x", "'--env =v': the variable has no name"},
+	{"--read= x", "'--read': may not be empty"},
+	{"--write :/x x", "'--write :/x': lacks a path beside its ':'"},
+	{"--write a:b x", "'--write a:b': must have an absolute path after its ':'"},
+	{"--write a:/b:/c x", "'--write a:/b:/c': has more than one ':'; PATH:DEST is meant"},
+	{"--read ~joe/x x",
+		"'--read ~joe/x': names another user's home, which is not looked up; write its "
+		"path"},
+	{"--hide a*b x", "'--hide a*b': may have a '*' only as its last character"},
+	{"--hide= x", "'--hide': may not be empty"},
+	{"--tmpfs= x", "'--tmpfs': may not be empty"},
+	{"--env= x", "'--env': may not be empty"},
+	{"--env =v x", "'--env =v': may not be empty"},
 	{"--env A=1 --env A=2 x", "'--env A=2': the variable was given before"},
-	{"--env BULKHEAD=1 x",
-		"'--env BULKHEAD=1': bulkhead sets this one itself, to the id of the run"},
-	{"--unset= x", "'--unset': the variable has no name"},
-	{"--unset A=1 x", "'--unset A=1': the name of a variable has no '='"},
-	{"--unset * x", "'--unset *': use --clear-env to remove all of them"},
-	{"--unset A*B x", "'--unset A*B': '*' may only be at an end"},
+	{"--env BULKHEAD=1 x", "'--env BULKHEAD=1': is set by bulkhead itself, to the run's id"},
+	{"--unset= x", "'--unset': may not be empty"},
+	{"--unset A=1 x", "'--unset A=1': may not contain '='"},
+	{"--unset * x", "'--unset *': would match every name; set env.clear instead"},
+	{"--unset A*B x", "'--unset A*B': may have a '*' only at the beginning and at the end"},
 	{"--quiet --verbose x", "'--quiet' contradicts '--verbose'"},
 	{"--clear-env --unset A x",
 		"'--clear-env' contradicts '--unset': nothing is left to remove"},
