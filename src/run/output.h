@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_OUTPUT_H
+#define RUN_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/error.h"
+
+/*
+ * The payload's stdout and stderr when they are captured: read from a pipe each, counted, handed to
+ * the log and passed on to the caller's own.
+ *
+ * A caller that reads slowly slows the payload as a plain pipe would, and one that has gone away ends the
+ * stream for the payload, as a plain pipe would; neither stops the supervisor, which never
+ * blocks in a write to a pipe or terminal. Nothing is held for longer than one buffer per stream.
+ */
+struct output;
+
+struct output_stream {
+	struct output *owner;
+	int number;      /* 1 or 2: the stream, and the caller's descriptor that it goes to */
+	int fd;          /* read end of the payload's pipe, -1 when it has ended */
+	bool sink_open;  /* the caller still wants it */
+	/*
+	 * An epoll that watches the caller's descriptor, or -1 for a file, which is always writable. libuv is
+	 * not given the descriptor itself: it would make it non-blocking for the caller too.
+	 */
+	int sink_epoll;
+	size_t pending_at, pending;
+	uv_poll_t readable, writable;
+	char *buffer;
+};
+
+struct output_hooks {
+	void *data;
+	/* What the payload wrote; before it is passed on. @at_us is monotonic. */
+	void (*seen)(void *data, int stream, const char *bytes, size_t size, uint64_t at_us);
+	/* The count has reached the limit; called once. */
+	void (*limit_reached)(void *data);
+};
+
+struct output {
+	uv_loop_t *loop;
+	struct output_hooks hooks;
+	struct output_stream stream[2];
+	uint64_t limit; /* bytes; 0: none */
+	uint64_t seen_bytes;
+	uint64_t last_us; /* monotonic: when there last was any, or when somebody made us wait */
+	bool limit_told;
+};
+
+/*
+ * Make the pipes. ret_child[0] and ret_child[1] are the payload's stdout and stderr, to be closed
+ * once it has them. -1 with e, nothing left.
+ */
+int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
+	int ret_child[2], struct error *e);
+/* Begin to read. */
+void output_start(struct output *o);
+/* True while a stream waits for the caller to read. */
+bool output_is_blocked(const struct output *o);
+/*
+ * The payload's processes are gone: read what is left in the pipes (at most what a pipe holds),
+ * pass it on within @timeout_ms, and close. Writers outside the box are not waited for.
+ */
+void output_close(struct output *o, int timeout_ms);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/run.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "run/victims.h"
+#include "run/watch.h"
+
+/* How long output that the caller does not read may keep a run that has ended. */
+#define FLUSH_MS 10000
+
+static void fail_setup(struct observation *o, const struct error *e, struct arena *a)
+{
+	o->wait = WAIT_NEVER_STARTED;
+	o->setup = (struct setup_failure){.stage = SETUP_HOST, .errnum = e->errnum,
+		.blame = e->blame, .what = arena_strdup(a, e->text)};
+}
+
+static int open_groups(struct watch *w, struct error *e)
+{
+	const struct host *host = w->request->host;
+	enum enforced_by by[LIMIT_COUNT_];
+	if (!w->plan->wants_group)
+		return 0;
+	memcpy(by, w->plan->by, sizeof(by));
+	struct group_spec spec = {
+		.id = w->plan->id, .limits = w->limits, .oom_group = w->limits->oom == OOM_GROUP};
+	if (group_open(&w->group, &host->cgroup, &spec, by, e) < 0)
+		return -1;
+	for (int l = 0; l < LIMIT_COUNT_; l++)
+		w->o->limits[l].by = by[l];
+	return 0;
+}
+
+static void on_output(void *data, int stream, const char *bytes, size_t size, uint64_t at_us)
+{
+	struct watch *w = data;
+	const struct run_hooks *hooks = &w->request->hooks;
+	if (hooks->output)
+		hooks->output(hooks->data, stream, bytes, size, at_us - w->started_us);
+}
+
+static void on_output_limit(void *data)
+{
+	struct watch *w = data;
+	killer_kill(w, ACT_OUTPUT_LIMIT, w->output.seen_bytes);
+}
+
+/* Only a limit that was asked for ends a run; the default one bounds what the log keeps. */
+static uint64_t output_limit(const struct limits *limits)
+{
+	const struct limit_value *v = &limits->v[LIMIT_OUTPUT];
+	return v->set && v->origin == ORIGIN_ASKED ? v->value : 0;
+}
+
+static int open_output(struct watch *w, int stdio[3], struct error *e)
+{
+	struct output_hooks hooks = {w, on_output, on_output_limit};
+	if (!w->plan->capture)
+		return 0;
+	if (output_open(&w->output, &w->loop, &hooks, &stdio[1], e) < 0)
+		return -1;
+	w->output.limit = output_limit(w->limits);
+	w->o->usage.output_known = true;
+	return 0;
+}
+
+static int start(struct watch *w, struct error *e)
+{
+	struct spawn_request request = {
+		.plan = w->plan,
+		.host = w->request->host,
+		.stdio = {-1, -1, -1},
+		.signal_mask = *run_callers_mask(),
+		.pipe_was_ignored = run_pipe_was_ignored(),
+	};
+	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
+		return -1;
+	request.entry = w->group ? group_entry(w->group) : NULL;
+	int r = spawn(&w->spawn, &request, w->a, e);
+	for (int i = 1; i < 3; i++)
+		fd_close(request.stdio[i]);
+	return r;
+}
+
+static void observe_sampled(struct watch *w)
+{
+	struct usage *u = &w->o->usage;
+	if (!w->plan->sampled || w->group)
+		return;
+	u->memory_peak_known = true;
+	u->memory_peak_bytes = w->sampler.peak_bytes > w->o->leader_max_rss_bytes
+		? w->sampler.peak_bytes : w->o->leader_max_rss_bytes;
+	u->pids_peak_known = w->sampler.pids_peak > 0;
+	u->pids_peak = w->sampler.pids_peak;
+}
+
+static void finish(struct watch *w, struct error *left)
+{
+	struct observation *o = w->o;
+	bool killed = w->first_kill_us != 0 || (o->wait == WAIT_SIGNALED);
+	if (w->plan->capture) {
+		output_close(&w->output, FLUSH_MS);
+		o->usage.output_seen_bytes = w->output.seen_bytes;
+	}
+	if (w->group) {
+		group_read(w->group, o, w->a);
+		victims_find(o, o->id);
+		group_close(w->group, left);
+	}
+	observe_sampled(w);
+	spawn_fini(&w->spawn);
+	terminal_close(&w->terminal, killed);
+	o->ended_us = time_realtime_us();
+}
+
+void run_execute(struct observation *o, const struct run_request *request, struct arena *a,
+	struct error *ret_left)
+{
+	/* libuv's handles are linked with each other by address: they stay where they are */
+	static struct watch watch;
+	struct watch *w = &watch;
+	struct error e = ERROR_INIT;
+	*w = (struct watch){.request = request, .plan = request->plan,
+		.limits = &request->plan->policy->limits, .o = o, .a = a, .signal_fd = -1};
+	w->spawn = (struct spawn){.maker_pidfd = -1, .report_fd = -1, .life_fd = -1,
+		.init_pidfd = -1, .payload_pidfd = -1, .report_write = -1, .life_read = -1};
+	o->started_us = time_realtime_us();
+	uv_loop_init(&w->loop);
+	terminal_open(&w->terminal);
+	if (start(w, &e) < 0)
+		fail_setup(o, &e, a);
+	else
+		watch_run(w);
+	finish(w, ret_left);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_TERMINAL_H
+#define RUN_TERMINAL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <termios.h>
+
+/*
+ * The caller's terminal and its job control.
+ *
+ * With a controlling terminal bulkhead and the payload stay in the caller's process group, so that
+ * the terminal's own signals reach the payload as they would without us, and programs that read
+ * from it are not stopped as background jobs. The supervisor then
+ *
+ *   - leaves Ctrl-C and Ctrl-Z to the kernel, which has sent them to the payload too;
+ *   - stops itself when the payload has stopped, so that the caller's shell sees its job stop, and
+ *     continues the payload when it is continued;
+ *   - gives the terminal back to the group it found in the foreground, because a shell inside the
+ *     box that made a group of its own cannot name ours.
+ *
+ * Without one, the payload gets a process group of its own and signals are forwarded.
+ */
+struct terminal {
+	int fd;         /* the controlling terminal, -1: none */
+	pid_t group;    /* our process group */
+	bool foreground; /* it was in the foreground when we started */
+	bool modes_known;
+	struct termios modes;
+};
+
+void terminal_open(struct terminal *t);
+/* True if a signal from the kernel reached the payload as well as us. */
+bool terminal_is_shared(const struct terminal *t);
+/*
+ * Stop this process as its job was stopped, return when it is continued. *ret_stopped_us is how
+ * long that was. @payload: its process group gets the terminal back if it had it.
+ */
+void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us);
+/* Take the terminal back, and its modes when @killed left it no chance to. */
+void terminal_close(struct terminal *t, bool killed);
+
+#endif

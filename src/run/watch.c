@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "kernel/sys.h"
+
+/* Making a box takes a millisecond; an exec from a network file system may take long. */
+#define SETUP_BOUND_US  (60 * US_PER_SEC)
+#define SAMPLE_US       50000
+#define CPU_LOOK_MIN_US 5000
+#define SETTLE_US       100000
+/* v1 tells of an OOM before it has counted the kill: looked at again, twice as late each time. */
+#define OOM_FIRST_LOOK_US 1000
+#define OOM_MAX_LOOKS     8
+
+uint64_t watch_now_us(const struct watch *w)
+{
+	return time_monotonic_us() - w->started_us - w->stopped_us;
+}
+
+void watch_enter(struct watch *w, enum watch_state state)
+{
+	w->state = state;
+	if (state == WATCH_GONE)
+		uv_stop(&w->loop);
+}
+
+/* ---- timers ---- */
+
+static void on_timer(uv_timer_t *handle);
+
+void watch_arm(struct watch *w, enum watch_timer timer, uint64_t us)
+{
+	uv_update_time(&w->loop);
+	uv_timer_start(&w->timer[timer], on_timer, us / 1000 + (us % 1000 != 0), 0);
+}
+
+void watch_disarm(struct watch *w, enum watch_timer timer)
+{
+	uv_timer_stop(&w->timer[timer]);
+}
+
+static const struct limit_value *limit_of(const struct watch *w, enum limit limit)
+{
+	return &w->limits->v[limit];
+}
+
+static bool is_alive(const struct watch *w)
+{
+	return w->state == WATCH_STARTING || w->state == WATCH_RUNNING;
+}
+
+static void on_wall(struct watch *w)
+{
+	uint64_t limit = limit_of(w, LIMIT_TIMEOUT)->value, now = watch_now_us(w);
+	if (now < limit)
+		watch_arm(w, TIMER_WALL, limit - now); /* we were stopped for a while */
+	else
+		killer_stop(w, ACT_WALL_TIMEOUT, now);
+}
+
+/* Silence that the caller causes, by not reading, is not the payload's. */
+static void on_idle(struct watch *w)
+{
+	uint64_t limit = limit_of(w, LIMIT_IDLE_TIMEOUT)->value;
+	if (output_is_blocked(&w->output))
+		w->output.last_us = time_monotonic_us();
+	uint64_t silent = time_monotonic_us() - w->output.last_us;
+	if (silent < limit)
+		watch_arm(w, TIMER_IDLE, limit - silent);
+	else
+		killer_stop(w, ACT_IDLE_TIMEOUT, silent);
+}
+
+/* The earliest moment at which the time left can be used up, by all CPUs at once. */
+static void on_cpu(struct watch *w)
+{
+	uint64_t limit = limit_of(w, LIMIT_CPU_TIME)->value, used;
+	if (!w->group || !group_cpu_us(w->group, &used))
+		return;
+	if (used >= limit) {
+		killer_stop(w, ACT_CPU_TIME, used);
+		return;
+	}
+	unsigned n = w->request->host->n_cpus ? w->request->host->n_cpus : 1;
+	uint64_t wait = (limit - used) / n;
+	watch_arm(w, TIMER_CPU, wait > CPU_LOOK_MIN_US ? wait : CPU_LOOK_MIN_US);
+}
+
+static void on_sample(struct watch *w)
+{
+	const struct limit_value *memory = limit_of(w, LIMIT_MEMORY);
+	const struct limit_value *cpu = limit_of(w, LIMIT_CPU_TIME);
+	uint64_t bytes;
+	if (sampler_look(&w->sampler, &bytes) < 0)
+		return;
+	bool sampled = w->plan->by[LIMIT_MEMORY] == ENFORCED_SAMPLED;
+	if (sampled && memory->set && bytes > memory->value)
+		killer_kill(w, ACT_MEMORY_SAMPLED, bytes);
+	else if (w->plan->by[LIMIT_CPU_TIME] == ENFORCED_SAMPLED && cpu->set &&
+		w->sampler.cpu_us >= cpu->value)
+		killer_stop(w, ACT_CPU_TIME, w->sampler.cpu_us);
+	watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
+}
+
+static void end_half_killed(struct watch *w)
+{
+	if (w->o->oom != OOM_GROUP || w->state == WATCH_KILLING || w->state == WATCH_GONE)
+		return;
+	if (group_oom_kills(w->group) > 0)
+		killer_kill(w, ACT_OOM_GROUP, 0);
+	else if (w->oom_looks++ < OOM_MAX_LOOKS)
+		watch_arm(w, TIMER_OOM, (uint64_t)OOM_FIRST_LOOK_US << w->oom_looks);
+}
+
+static void on_grace(struct watch *w)
+{
+	const struct observation *o = w->o;
+	enum act_reason reason = w->state == WATCH_ENDING || o->n_acts == 0
+		? ACT_LEFTOVER : o->acts[o->n_acts - 1].reason;
+	/* what stopped the payload is also why its leftovers are killed */
+	if (w->state == WATCH_ENDING && o->n_acts > 0 && o->acts[o->n_acts - 1].signal == SIGTERM)
+		reason = o->acts[o->n_acts - 1].reason;
+	killer_kill(w, reason, o->n_acts > 0 ? o->acts[o->n_acts - 1].measured : 0);
+}
+
+static void on_bound(struct watch *w)
+{
+	if (w->state == WATCH_STARTING && !w->setup_overdue) {
+		w->setup_overdue = true;
+		killer_kill(w, ACT_WALL_TIMEOUT, watch_now_us(w));
+		return;
+	}
+	watch_enter(w, WATCH_GONE); /* the kernel does not let go of it: reported by group_close() */
+}
+
+static void on_settle(struct watch *w)
+{
+	if (is_alive(w) && w->request->hooks.idle)
+		w->request->hooks.idle(w->request->hooks.data);
+}
+
+/* What each timer does, and in which states it means anything. */
+static const struct {
+	void (*act)(struct watch *w);
+	unsigned states;
+} timers[TIMER_COUNT_] = {
+	[TIMER_WALL] = {on_wall, 1 << WATCH_STARTING | 1 << WATCH_RUNNING},
+	[TIMER_IDLE] = {on_idle, 1 << WATCH_RUNNING},
+	[TIMER_CPU] = {on_cpu, 1 << WATCH_RUNNING},
+	[TIMER_SAMPLE] = {on_sample, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
+	[TIMER_OOM] = {end_half_killed,
+		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
+	[TIMER_GRACE] = {on_grace, 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
+	[TIMER_BOUND] = {on_bound, 1 << WATCH_STARTING | 1 << WATCH_KILLING},
+	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
+};
+
+static void on_timer(uv_timer_t *handle)
+{
+	struct watch *w = handle->data;
+	size_t timer = (size_t)(handle - w->timer);
+	if (timers[timer].states & 1u << w->state)
+		timers[timer].act(w);
+}
+
+static void arm_limits(struct watch *w)
+{
+	const struct limit_value *cpu = limit_of(w, LIMIT_CPU_TIME);
+	if (limit_of(w, LIMIT_IDLE_TIMEOUT)->set) {
+		w->output.last_us = time_monotonic_us();
+		watch_arm(w, TIMER_IDLE, limit_of(w, LIMIT_IDLE_TIMEOUT)->value);
+	}
+	if (cpu->set && w->group)
+		on_cpu(w);
+	if (w->plan->sampled && sampler_open(&w->sampler, w->spawn.box.init_pid) == 0)
+		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
+	watch_arm(w, TIMER_SETTLE, SETTLE_US);
+}
+
+/* ---- the payload and init ---- */
+
+static void read_leader(struct watch *w)
+{
+	char path[64], comm[32];
+	w->o->leader_pid = w->spawn.box.payload_pid;
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)w->spawn.box.payload_pid);
+	ssize_t n = file_read_text(-1, path, comm, sizeof(comm));
+	if (n <= 0)
+		return;
+	comm[strcspn(comm, "\n")] = 0;
+	snprintf(w->o->leader_comm, sizeof(w->o->leader_comm), "%.16s", comm);
+}
+
+static void observe_status(struct observation *o, const siginfo_t *info)
+{
+	o->wait = info->si_code == CLD_EXITED ? WAIT_EXITED : WAIT_SIGNALED;
+	if (o->wait == WAIT_EXITED)
+		o->exit_code = info->si_status;
+	else
+		o->term_signal = info->si_status;
+	o->core_dumped = info->si_code == CLD_DUMPED;
+}
+
+static uint64_t timeval_us(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * US_PER_SEC + (uint64_t)t->tv_usec;
+}
+
+/* The wait status, from the kernel, for our own child: nothing in the box has a say in it. */
+static void reap_payload(struct watch *w)
+{
+	siginfo_t info = {0};
+	struct rusage usage;
+	int pidfd = w->spawn.payload_pidfd;
+	if (w->payload_reaped || sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
+		info.si_pid == 0)
+		return;
+	read_leader(w); /* the zombie still has its name */
+	if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED, &usage) < 0)
+		return;
+	w->payload_reaped = true;
+	w->o->usage.wall_us = watch_now_us(w);
+	w->o->leader_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	w->o->leader_cpu_us = timeval_us(&usage.ru_utime) + timeval_us(&usage.ru_stime);
+	if (!w->o->usage.cpu_known) {
+		w->o->usage.cpu_user_us = timeval_us(&usage.ru_utime);
+		w->o->usage.cpu_system_us = timeval_us(&usage.ru_stime);
+	}
+	observe_status(w->o, &info);
+	uv_poll_stop(&w->payload);
+}
+
+static void reap_init(struct watch *w)
+{
+	siginfo_t info = {0};
+	if (w->init_reaped ||
+		sys_waitid(P_PIDFD, w->spawn.init_pidfd, &info, WEXITED | WNOHANG, NULL) < 0 ||
+		info.si_pid == 0)
+		return;
+	w->init_reaped = true;
+	w->init_status = info.si_code == CLD_EXITED ? info.si_status : -1;
+	w->spawn.box.init_pid = 0;
+	uv_poll_stop(&w->init);
+}
+
+static void on_payload(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	(void)status;
+	(void)events;
+	reap_payload(w);
+	if (!w->payload_reaped)
+		return;
+	bool half_killed = w->group && group_oom_kills(w->group) > 0 && w->o->oom == OOM_GROUP;
+	if (w->state == WATCH_RUNNING && half_killed && !group_empty(w->group))
+		killer_kill(w, ACT_OOM_GROUP, 0);
+	else if (w->state == WATCH_RUNNING || w->state == WATCH_STOPPING)
+		killer_end_leftovers(w);
+}
+
+static void on_init(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	(void)status;
+	(void)events;
+	reap_init(w);
+	if (!w->init_reaped)
+		return;
+	/* the kernel reports init's end after the end of all others: the payload is a zombie by now */
+	reap_payload(w);
+	if (w->init_status == INIT_ENDED_LEFTOVERS && w->state == WATCH_ENDING)
+		killer_record(w, ACT_LEFTOVER, SIGTERM, true, 0);
+	watch_enter(w, WATCH_GONE);
+}
+
+static void poll_fd(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback)
+{
+	handle->data = w;
+	if (uv_poll_init(&w->loop, handle, fd) == 0)
+		uv_poll_start(handle, events, callback);
+}
+
+static void on_report(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	(void)status;
+	(void)events;
+	uv_poll_stop(handle);
+	uint64_t now = time_monotonic_us();
+	if (spawn_finish(&w->spawn, w->request->host, w->a, &w->o->setup) < 0) {
+		w->o->wait = WAIT_NEVER_STARTED;
+		watch_enter(w, WATCH_GONE);
+		return;
+	}
+	w->o->spawn_us = now - w->request->began_us;
+	watch_disarm(w, TIMER_BOUND);
+	watch_enter(w, WATCH_RUNNING);
+	poll_fd(w, &w->payload, w->spawn.payload_pidfd, UV_READABLE, on_payload);
+	poll_fd(w, &w->init, w->spawn.init_pidfd, UV_READABLE, on_init);
+	arm_limits(w);
+}
+
+/* ---- out of memory ---- */
+
+static void on_oom(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	(void)status;
+	(void)events;
+	w->oom_looks = 0;
+	end_half_killed(w);
+}
+
+/* ---- signals ---- */
+
+static void on_child(struct watch *w)
+{
+	siginfo_t info = {0};
+	if (w->state != WATCH_RUNNING || w->payload_reaped || !terminal_is_shared(&w->terminal))
+		return;
+	if (sys_waitid(P_PIDFD, w->spawn.payload_pidfd, &info, WSTOPPED | WNOHANG, NULL) < 0 ||
+		info.si_pid == 0)
+		return;
+	uint64_t stopped_us;
+	terminal_stop_self(&w->terminal, &stopped_us);
+	w->stopped_us += stopped_us;
+	w->output.last_us += stopped_us;
+	sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
+	uv_update_time(&w->loop);
+}
+
+static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
+{
+	int sig = (int)s->ssi_signo;
+	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
+	switch (sig) {
+	case SIGCHLD:
+		on_child(w);
+		break;
+	case SIGINT:
+	case SIGTERM:
+	case SIGHUP:
+		killer_cancel(w, sig, from_kernel ? 0 : (pid_t)s->ssi_pid, s->ssi_uid, from_kernel);
+		break;
+	default:
+		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
+		if (!w->payload_reaped && w->spawn.payload_pidfd >= 0 &&
+			!(from_kernel && terminal_is_shared(&w->terminal)))
+			sys_pidfd_send_signal(w->spawn.payload_pidfd, sig, NULL, 0);
+	}
+}
+
+static void on_signals(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	struct signalfd_siginfo info;
+	(void)status;
+	(void)events;
+	while (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		on_signal(w, &info);
+}
+
+static void handled_signals(sigset_t *ret)
+{
+	static const int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH,
+		SIGUSR1, SIGUSR2, SIGCHLD};
+	sigemptyset(ret);
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		sigaddset(ret, list[i]);
+}
+
+static sigset_t callers_mask;
+static bool pipe_was_ignored;
+
+void run_block_signals(void)
+{
+	sigset_t set;
+	handled_signals(&set);
+	sigaddset(&set, SIGTTOU); /* taking the terminal back is no reason to be stopped */
+	sigprocmask(SIG_BLOCK, &set, &callers_mask);
+	pipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+}
+
+bool run_pipe_was_ignored(void)
+{
+	return pipe_was_ignored;
+}
+
+const sigset_t *run_callers_mask(void)
+{
+	return &callers_mask;
+}
+
+static void watch_signals(struct watch *w)
+{
+	sigset_t set;
+	handled_signals(&set);
+	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, on_signals);
+}
+
+/* ---- the loop ---- */
+
+static void watch_oom(struct watch *w)
+{
+	short events = 0;
+	int fd = w->group ? group_oom_fd(w->group, &events) : -1;
+	if (fd >= 0)
+		poll_fd(w, &w->oom, fd, events & POLLPRI ? UV_PRIORITIZED : UV_READABLE, on_oom);
+}
+
+void watch_run(struct watch *w)
+{
+	const struct limit_value *wall = limit_of(w, LIMIT_TIMEOUT);
+	w->state = WATCH_STARTING;
+	w->started_us = time_monotonic_us();
+	for (int i = 0; i < TIMER_COUNT_; i++) {
+		uv_timer_init(&w->loop, &w->timer[i]);
+		w->timer[i].data = w;
+	}
+	watch_signals(w);
+	watch_oom(w);
+	poll_fd(w, &w->report, w->spawn.report_fd, UV_READABLE | UV_DISCONNECT, on_report);
+	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);
+	if (wall->set)
+		watch_arm(w, TIMER_WALL, wall->value);
+	if (w->plan->capture)
+		output_start(&w->output);
+	if (w->request->hooks.starting)
+		w->request->hooks.starting(w->request->hooks.data);
+	while (w->state != WATCH_GONE)
+		uv_run(&w->loop, UV_RUN_DEFAULT);
+	if (w->first_kill_us)
+		w->o->kill_us = time_monotonic_us() - w->first_kill_us;
+	if (w->signal_fd >= 0)
+		w->signal_fd = fd_close(w->signal_fd);
+}
