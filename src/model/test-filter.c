@@ -161,7 +161,7 @@ static void load_table(struct table *t, const char *arch)
 	char path[512], line[256];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/filter/%s.txt", GOLDEN, arch);
+	snprintf(path, sizeof(path), "%s/filter/%s.txt", TEST_GOLDEN, arch);
 	f = fopen(path, "re");
 	if (f == NULL)
 		fail_msg("cannot open '%s'", path);
