@@ -19,7 +19,15 @@ struct group_dir {
 	enum controller shared_with; /* the controller that made it; itself if it is the one */
 };
 
-#define GROUP_MAX_ANCESTORS 12
+/* Groups above that are looked at, and counters of each. */
+#define GROUP_MAX_ANCESTORS         8
+#define GROUP_MAX_ANCESTOR_COUNTERS 2
+
+/* The counters of the groups above the run's, from the base upwards. */
+struct group_above {
+	uint64_t value[GROUP_MAX_ANCESTORS][GROUP_MAX_ANCESTOR_COUNTERS];
+	unsigned n;
+};
 
 struct group {
 	const struct group_ops *ops;
@@ -31,9 +39,7 @@ struct group {
 	int oom_kill_fd; /* kept on the file with the count of kills */
 	int cpu_fd; /* kept, opened at first use */
 	int memory_fd;
-	/* The counter of each group above the run's, before; from the base upwards. */
-	uint64_t ancestor[GROUP_MAX_ANCESTORS];
-	unsigned n_ancestors;
+	struct group_above above;
 };
 
 /* One number of the kernel's that goes into observation.counters. */
@@ -59,7 +65,7 @@ struct group_ops {
 	void (*watch)(struct group *g, const struct group_spec *spec);
 	short oom_events;
 	const struct group_counter *counters; /* up to one without a fact */
-	struct group_counter ancestor; /* the same of each group above; or without a fact */
+	const struct group_counter *above; /* the same of each group above */
 	const char *memory_file, *memory_peak_file;
 	const char *throttled_key; /* in cpu.stat of the cpu controller */
 	unsigned throttled_per_us;

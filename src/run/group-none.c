@@ -37,5 +37,5 @@ const struct group_ops group_none_ops = {
 	.limit = limit,
 	.watch = watch,
 	.counters = counters,
-	.ancestor = {.fact = NULL},
+	.above = counters,
 };

@@ -83,29 +83,41 @@ static int read_counter(int dir, const struct group_counter *c, uint64_t *ret)
 			      : cgroup_read_key(dir, c->file, c->key, ret);
 }
 
-/*
- * The ancestor's counter of each group from the base upwards, as far as there are any: above the
- * root of the hierarchy there is no such file.
- */
-static unsigned read_ancestors(const struct group *g, uint64_t values[GROUP_MAX_ANCESTORS])
+/* All counters of one group above; false where there are none: above the root of the hierarchy. */
+static bool read_ancestor(
+	const struct group *g, int dir, uint64_t values[GROUP_MAX_ANCESTOR_COUNTERS])
 {
-	const struct group_counter *c = &g->ops->ancestor;
+	const struct group_counter *c = g->ops->above;
+	/* The root of v1 has the files but no limit. */
+	if (dir < 0 || cgroup_has_file(dir, "cgroup.sane_behavior"))
+		return false;
+	if (read_counter(dir, c, &values[0]) < 0)
+		return false;
+	for (unsigned i = 1; c[i].fact != NULL; i++) {
+		if (read_counter(dir, &c[i], &values[i]) < 0)
+			values[i] = 0; /* no such file, before or after */
+	}
+	return true;
+}
+
+static void read_ancestors(const struct group *g, struct group_above *ret)
+{
+	const struct group_counter *c = g->ops->above;
+	ret->n = 0;
 	if (c->fact == NULL || group_fd(g, c->controller) < 0)
-		return 0;
+		return;
 	cleanup_fd int dir = cgroup_open(g->host->base[c->controller]);
-	unsigned n = 0;
-	while (n < GROUP_MAX_ANCESTORS && dir >= 0 && read_counter(dir, c, &values[n]) == 0) {
+	while (ret->n < GROUP_MAX_ANCESTORS && read_ancestor(g, dir, ret->value[ret->n])) {
 		int parent = cgroup_open_parent(dir);
 		fd_close(dir);
 		dir = parent;
-		n++;
+		ret->n++;
 	}
-	return n;
 }
 
 void group_snapshot(struct group *g)
 {
-	g->n_ancestors = read_ancestors(g, g->ancestor);
+	read_ancestors(g, &g->above);
 }
 
 static void put_counter(struct observation *o, const struct counter *c)
@@ -128,19 +140,28 @@ static void read_own(const struct group *g, struct observation *o, struct arena 
 	}
 }
 
+static void put_above(const struct group *g, const struct group_above *after, unsigned level,
+	const char *path, struct observation *o, struct arena *a)
+{
+	const struct group_counter *c = g->ops->above;
+	for (unsigned i = 0; c[i].fact != NULL; i++) {
+		struct counter counter = {.fact = c[i].fact,
+			.where = arena_printf(a, "%s/%s", path, c[i].file),
+			.before = g->above.value[level][i],
+			.after = after->value[level][i]};
+		put_counter(o, &counter);
+	}
+}
+
 static void read_above(const struct group *g, struct observation *o, struct arena *a)
 {
-	const struct group_counter *c = &g->ops->ancestor;
-	uint64_t after[GROUP_MAX_ANCESTORS];
-	unsigned n = read_ancestors(g, after);
-	if (n == 0)
+	struct group_above after;
+	read_ancestors(g, &after);
+	if (after.n == 0)
 		return;
-	char *path = arena_strdup(a, g->host->base[c->controller]);
-	for (unsigned i = 0; i < n && i < g->n_ancestors; i++) {
-		struct counter counter = {
-			.fact = c->fact, .before = g->ancestor[i], .after = after[i]};
-		counter.where = arena_printf(a, "%s/%s", path, c->file);
-		put_counter(o, &counter);
+	char *path = arena_strdup(a, g->host->base[g->ops->above->controller]);
+	for (unsigned i = 0; i < after.n && i < g->above.n; i++) {
+		put_above(g, &after, i, path, o, a);
 		char *slash = strrchr(path, '/');
 		if (slash == NULL)
 			return;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "run/group-backend.h"
 
@@ -21,10 +22,17 @@ static const struct group_counter counters[] = {
 	{CONTROLLER_MEMORY, "memory.oom_control", "oom_kill", "oom_kill"},
 	/* Reclaim may have cured these; only together with a kill do they say more. */
 	{CONTROLLER_MEMORY, "memory.failcnt", NULL, "failcnt"},
-	{CONTROLLER_MEMORY, "memory.memsw.failcnt", NULL, "memsw_failcnt"},
+	{CONTROLLER_MEMORY, "memory.memsw.failcnt", NULL, "failcnt"},
 	{CONTROLLER_PIDS, "pids.events", "max", "pids_max"},
 	{.fact = NULL},
 };
+
+static const struct group_counter above[] = {
+	{CONTROLLER_MEMORY, "memory.failcnt", NULL, "failcnt"},
+	{CONTROLLER_MEMORY, "memory.memsw.failcnt", NULL, "failcnt"},
+	{.fact = NULL},
+};
+_Static_assert(sizeof(above) / sizeof(above[0]) <= GROUP_MAX_ANCESTOR_COUNTERS + 1, "above");
 
 static unsigned needs(const struct host_cgroup *host, const struct group_spec *spec)
 {
@@ -42,7 +50,20 @@ static uint64_t add_or_max(uint64_t a, uint64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-/* memory.memsw limits the sum and may never be the lower one: it comes second. */
+/*
+ * memory.memsw limits the sum of memory and swap, and may never be the lower one: it comes second.
+ *
+ * It is one page above memory's even if there shall be no swap. Equal limits would have memsw hit
+ * first, always, and its failcnt stands still on Linux 6.15 and later: nothing would tell the run's own
+ * limit from one of a group above.
+ */
+static uint64_t memsw_limit(const struct limit_value *v)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t swap = v[LIMIT_SWAP].value;
+	return add_or_max(v[LIMIT_MEMORY].value, swap > page ? swap : page);
+}
+
 static int limit_swap(struct group *g, const struct group_spec *spec,
 	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
@@ -53,8 +74,7 @@ static int limit_swap(struct group *g, const struct group_spec *spec,
 		ret_by[LIMIT_SWAP] = ENFORCED_CGROUP_V1;
 		return 0;
 	}
-	snprintf(text, sizeof(text), "%" PRIu64,
-		add_or_max(v[LIMIT_MEMORY].value, v[LIMIT_SWAP].value));
+	snprintf(text, sizeof(text), "%" PRIu64, memsw_limit(v));
 	struct group_write w = {CONTROLLER_MEMORY, LIMIT_SWAP, "memory.memsw.limit_in_bytes", text};
 	return group_write_limit(g, spec, &w, ret_by, e);
 }
@@ -113,7 +133,7 @@ const struct group_ops group_v1_ops = {
 	.watch = watch,
 	.oom_events = POLLIN,
 	.counters = counters,
-	.ancestor = {CONTROLLER_MEMORY, "memory.failcnt", NULL, "failcnt"},
+	.above = above,
 	.memory_file = "memory.usage_in_bytes",
 	.memory_peak_file = "memory.max_usage_in_bytes",
 	.throttled_key = "throttled_time",

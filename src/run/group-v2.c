@@ -27,6 +27,11 @@ static const struct group_counter counters[] = {
 	{.fact = NULL},
 };
 
+static const struct group_counter above[] = {
+	{CONTROLLER_MEMORY, "memory.events.local", "oom", "oom"},
+	{.fact = NULL},
+};
+
 static unsigned needs(const struct host_cgroup *host, const struct group_spec *spec)
 {
 	(void)spec;
@@ -131,7 +136,7 @@ const struct group_ops group_v2_ops = {
 	.watch = watch,
 	.oom_events = POLLPRI,
 	.counters = counters,
-	.ancestor = {CONTROLLER_MEMORY, "memory.events.local", "oom", "oom"},
+	.above = above,
 	.memory_file = "memory.current",
 	.memory_peak_file = "memory.peak",
 	.throttled_key = "throttled_usec",

@@ -21,4 +21,7 @@ void host_probe(struct host *ret, struct arena *a, bool deep);
  */
 void host_explain_userns(struct host_userns *ret, struct arena *a, int errnum);
 
+/* True in a container: its runtime left one of the usual marks. */
+bool host_in_container(void);
+
 #endif
