@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+
+static void lose(struct record *r, const struct error *e)
+{
+	if (!r->lost)
+		log_line("warning: this run leaves no record: %s", e->text);
+	r->lost = true;
+}
+
+void record_init(struct record *r, const struct observation *o, bool wanted)
+{
+	*r = (struct record){.wanted = wanted, .log_dir = -1, .state = STATE_DIR_INIT};
+	r->begin = (struct run_begin){.id = o->id, .key = o->key, .policy = o->policy,
+		.argv = o->argv, .argc = o->argc, .started_us = time_realtime_us()};
+}
+
+static bool open_state(struct record *r)
+{
+	struct error e = ERROR_INIT;
+	if (r->state.fd >= 0)
+		return true;
+	if (r->lost || state_dir_open(&r->state, STATE_DIR_CREATE, &e) < 0) {
+		lose(r, &e);
+		return false;
+	}
+	return true;
+}
+
+static int open_named_log(struct record *r, const char *path, struct arena *a, struct error *e)
+{
+	char real[PATH_MAX];
+	if (mkdir(path, 0777) < 0 && errno != EEXIST)
+		return error_set(e, BLAME_REQUEST, errno, "cannot make the log directory '%s'", path);
+	r->log_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->log_dir < 0)
+		return error_set(e, BLAME_REQUEST, errno, "cannot use the log directory '%s'", path);
+	r->begin.log_dir = realpath(path, real) ? arena_strdup(a, real) : NULL;
+	return output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, true, e);
+}
+
+int record_open_log(struct record *r, const char *log_dir, struct arena *a, struct error *e)
+{
+	struct error lost = ERROR_INIT;
+	if (log_dir)
+		return open_named_log(r, log_dir, a, e);
+	if (!r->wanted || !open_state(r))
+		return 0;
+	r->log_dir = run_dir_make(&r->state, r->begin.id, &lost);
+	if (r->log_dir < 0 ||
+		output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, false, &lost) < 0)
+		lose(r, &lost);
+	return 0;
+}
+
+void record_begin(struct record *r)
+{
+	struct error e = ERROR_INIT;
+	if (!r->wanted || r->lost || !open_state(r))
+		return;
+	if (store_open(&r->store, &r->state, STORE_WRITE, &e) < 0 ||
+		store_run_begin(r->store, &r->begin, &e) < 0) {
+		lose(r, &e);
+		return;
+	}
+	store_settle_lost(r->store, time_realtime_us(), NULL, NULL);
+	store_tidy(r->store, &RETENTION_DEFAULT, false);
+}
+
+void record_idle(struct record *r)
+{
+	if (r->store && !r->lost)
+		store_tidy(r->store, &RETENTION_DEFAULT, true);
+}
+
+void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us)
+{
+	enum output_stream which = stream == 2 ? OUTPUT_STDERR : OUTPUT_STDOUT;
+	if (!r->log || output_log_write(r->log, t_us, which, bytes, size) == 0 || r->log_torn)
+		return;
+	r->log_torn = true;
+	log_line("warning: the log of this run has gaps: %s", errno_text(errno));
+}
+
+void record_close_log(struct record *r, struct observation *o)
+{
+	if (!r->log)
+		return;
+	struct output_figures f = output_log_figures(r->log);
+	o->usage.output_kept_bytes = f.kept_bytes;
+	o->usage.output_dropped_bytes = f.dropped_bytes;
+}
+
+/* Beside a log in the state directory lie the verdict and what it rests on. */
+static uint64_t write_files(struct record *r, const char *verdict, const char *observation)
+{
+	struct output_figures f = output_log_figures(r->log);
+	if (r->begin.log_dir || r->log_dir < 0)
+		return 0;
+	run_dir_write(r->log_dir, "verdict.json", verdict, strlen(verdict));
+	run_dir_write(r->log_dir, "observation.json", observation, strlen(observation));
+	return f.disk_bytes + strlen(verdict) + strlen(observation);
+}
+
+void record_end(struct record *r, const struct verdict *v, const struct observation *o,
+	const char *verdict_json, struct arena *a)
+{
+	struct error e = ERROR_INIT;
+	struct run_end end = {.ended_us = o->ended_us, .cause = cause_name(v->cause),
+		.exit_status = v->exit_status, .verdict = verdict_json};
+	if (r->wanted && !r->lost && !r->store)
+		record_begin(r);
+	if (r->store || r->log)
+		end.observation = observation_format_json(o, a);
+	if (r->log)
+		end.disk_bytes = write_files(r, verdict_json, end.observation);
+	output_log_close(r->log);
+	r->log = NULL;
+	if (r->store && !r->lost && store_run_end(r->store, &r->begin, &end, &e) < 0)
+		lose(r, &e);
+	r->log_dir = fd_close(r->log_dir);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/run.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/prepare.h"
+#include "cli/record.h"
+#include "cli/verdict-file.h"
+#include "run/group.h"
+
+/* request → policy → plan → spawn → watch → verdict → record */
+
+struct run {
+	struct request request;
+	struct prepared prepared;
+	struct observation o;
+	struct record record;
+	struct verdict_file verdict_file;
+};
+
+static void starting(void *data)
+{
+	struct run *run = data;
+	group_janitor(&run->prepared.host.cgroup);
+	record_begin(&run->record);
+}
+
+static void idle(void *data)
+{
+	record_idle(&((struct run *)data)->record);
+}
+
+static void output(void *data, int stream, const char *bytes, size_t size, uint64_t at_us)
+{
+	record_output(&((struct run *)data)->record, stream, bytes, size, at_us);
+}
+
+/* What is known before anything has happened. */
+static void begin_observation(struct run *run)
+{
+	const struct prepared *p = &run->prepared;
+	const struct request *request = &run->request;
+	struct observation *o = &run->o;
+	*o = (struct observation){
+		.id = p->id,
+		.key = request->key,
+		.policy = p->policy.name ? p->policy.name : request->policy ? request->policy : "default",
+		.argv = request->argv.v,
+		.argc = request->argv.n,
+		.attempt = 1,
+		.rung = p->host.cgroup.rung,
+		.privileged = p->host.privileged,
+		.wait = WAIT_NEVER_STARTED,
+		.seccomp = p->plan.n_filter > 0,
+		.oom = p->policy.limits.oom,
+		.grace_us = p->policy.limits.grace_us,
+		.started_us = time_realtime_us(),
+		.ended_us = time_realtime_us(),
+		.kernel = p->host.kernel ? p->host.kernel : "",
+		.version = BULKHEAD_VERSION,
+	};
+	for (int l = 0; l < LIMIT_COUNT_; l++) {
+		o->limits[l].asked = p->policy.limits.v[l];
+		o->limits[l].by = p->plan.by[l];
+	}
+	if (!p->plan.capture)
+		o->limits[LIMIT_OUTPUT] = (struct observed_limit){0};
+}
+
+static void fail_setup(struct run *run, const struct error *e, struct arena *a)
+{
+	run->o.setup = (struct setup_failure){.stage = SETUP_HOST, .errnum = e->errnum,
+		.blame = e->blame, .what = arena_strdup(a, e->text)};
+}
+
+static void execute(struct run *run, uint64_t began_us, struct arena *a)
+{
+	struct error left = ERROR_INIT;
+	struct run_request request = {
+		.plan = &run->prepared.plan,
+		.host = &run->prepared.host,
+		.hooks = {run, starting, idle, output},
+		.began_us = began_us,
+	};
+	for (size_t i = 0; i < run->prepared.plan.notes.n; i++)
+		log_verbose("note: %s", run->prepared.plan.notes.v[i]);
+	run_execute(&run->o, &request, a, &left);
+	if (left.blame != BLAME_NONE)
+		log_line("warning: %s", left.text);
+}
+
+static int conclude(struct run *run, struct arena *a)
+{
+	struct verdict verdict;
+	struct error e = ERROR_INIT;
+	record_close_log(&run->record, &run->o);
+	verdict_decide(&verdict, &run->o, a);
+	const char *json = verdict_format_json(&verdict, &run->o, a);
+	if (verdict_file_write(&run->verdict_file, json, strlen(json), &e) < 0)
+		log_error("%s", e.text);
+	record_end(&run->record, &verdict, &run->o, json, a);
+	if (verdict.cause == CAUSE_SETUP_FAILED)
+		log_error("%s", verdict_format_line(&verdict, a));
+	else if (verdict.cause != CAUSE_OK)
+		log_line("%s", verdict_format_line(&verdict, a));
+	return verdict.exit_status;
+}
+
+static int open_targets(struct run *run, struct arena *a, struct error *e)
+{
+	bool capture = run->prepared.plan.capture;
+	return capture ? record_open_log(&run->record, run->request.log_dir, a, e) : 0;
+}
+
+static void set_verbosity(const struct request *request)
+{
+	log_set_level(request->quiet ? LOG_QUIET : request->verbose ? LOG_VERBOSE : LOG_NORMAL);
+}
+
+int cli_run(int argc, char **argv)
+{
+	uint64_t began_us = time_monotonic_us();
+	/* the run's strings live as long as the process: nothing is freed on the way out */
+	static struct arena a;
+	static struct run run;
+	struct error e = ERROR_INIT;
+
+	run_block_signals();
+	run.verdict_file = VERDICT_FILE_INIT;
+	int parsed = options_parse_run(&run.request, &a, argc, argv, &e);
+	if (parsed != 0)
+		return parsed > 0 ? help_print(COMMAND_RUN) : cli_fail(&e);
+	set_verbosity(&run.request);
+	if (run.request.verdict && verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
+		return cli_fail(&e);
+	int ready = prepare(&run.prepared, &run.request, &a, &e);
+	begin_observation(&run);
+	bool ours = ready < 0 && e.blame != BLAME_HOST;
+	record_init(&run.record, &run.o, !run.request.no_record && !ours);
+	if (ready < 0 || open_targets(&run, &a, &e) < 0)
+		fail_setup(&run, &e, &a);
+	else
+		execute(&run, began_us, &a);
+	return conclude(&run, &a);
+}
