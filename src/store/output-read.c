@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/output-read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "store/json-text.h"
+#include "store/output-name.h"
+
+/* Six for each byte of output, when all of them are escaped, and what is around them. */
+#define LINE_MAX_SIZE (OUTPUT_EVENT_MAX * 6 + 4096)
+
+/* output.jsonl, and the last two segments. */
+#define MAX_FILES 3
+
+struct output_reader {
+	int fds[MAX_FILES];
+	size_t n_files, file; /* file: which is being read */
+	uint64_t missing; /* between the first file and the second */
+	uint64_t torn; /* bytes of a last line that could not be removed */
+	bool live; /* its writer is at work */
+
+	char *text; /* LINE_MAX_SIZE bytes, of which start to end are not used yet */
+	size_t start, end;
+	uint64_t skipped; /* of a line that is too long */
+
+	json_t *line; /* what the last event points into */
+	struct buf decoded;
+};
+
+static int open_file(int dir, const char *name)
+{
+	int flags = O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* a FIFO must not stop us */
+	int fd = openat(dir, name, O_RDWR | O_APPEND | flags);
+	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
+		fd = openat(dir, name, O_RDONLY | flags);
+	struct stat st;
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		fd_close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/* Where the last whole line of @fd ends. */
+static off_t end_of_lines(int fd, off_t size)
+{
+	char block[4096];
+	while (size > 0) {
+		off_t from = size > (off_t)sizeof block ? size - (off_t)sizeof block : 0;
+		ssize_t n = pread(fd, block, (size_t)(size - from), from);
+		if (n <= 0)
+			return 0;
+		const char *newline = memrchr(block, '\n', (size_t)n);
+		if (newline)
+			return from + (newline - block) + 1;
+		size = from;
+	}
+	return 0;
+}
+
+/* Remove a last line that is cut off. Returns how long it was when it is still there, else 0. */
+static uint64_t repair(int fd)
+{
+	struct stat st;
+	char note[64];
+	if (fstat(fd, &st) < 0)
+		return 0;
+	off_t whole = end_of_lines(fd, st.st_size);
+	if (whole == st.st_size)
+		return 0;
+	uint64_t torn = (uint64_t)(st.st_size - whole);
+	snprintf(note, sizeof note, "{\"repaired\":{\"removed_bytes\":%" PRIu64 "}}\n", torn);
+	if (ftruncate(fd, whole) < 0 || fd_write_all(fd, note, strlen(note)) < 0)
+		return torn;
+	return 0;
+}
+
+static void add_file(struct output_reader *r, int dir, const char *name)
+{
+	int fd = open_file(dir, name);
+	if (fd >= 0)
+		r->fds[r->n_files++] = fd;
+}
+
+static int open_files(struct output_reader *r, int dir)
+{
+	unsigned segments[OUTPUT_MAX_SEGMENTS];
+	char name[OUTPUT_NAME_SIZE];
+	add_file(r, dir, OUTPUT_HEAD_NAME);
+	if (r->n_files == 0)
+		return -1;
+	size_t n = output_segments(dir, segments);
+	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++)
+		add_file(r, dir, output_segment_name(segments[i], name));
+	return 0;
+}
+
+/* How much is missing before the segments stands in the last of them. */
+static void read_missing(struct output_reader *r)
+{
+	char header[128];
+	unsigned k;
+	if (r->n_files < 2)
+		return;
+	ssize_t n = pread(r->fds[r->n_files - 1], header, sizeof header - 1, 0);
+	header[n > 0 ? n : 0] = '\0';
+	uint64_t missing;
+	if (sscanf(header, "{\"segment\":%9u,\"dropped_bytes\":%19" SCNu64 "}", &k, &missing) == 2)
+		r->missing = missing;
+}
+
+int output_reader_open(struct output_reader **ret, int dir, struct error *e)
+{
+	struct output_reader *r = calloc(1, sizeof *r);
+	if (!r)
+		out_of_memory();
+	if (open_files(r, dir) < 0) {
+		int errnum = errno;
+		output_reader_close(r);
+		return error_set(e, BLAME_HOST, errnum, "cannot read '" OUTPUT_HEAD_NAME "'");
+	}
+	r->live = flock(r->fds[0], LOCK_EX | LOCK_NB) < 0;
+	if (!r->live) {
+		r->torn = repair(r->fds[r->n_files - 1]);
+		flock(r->fds[0], LOCK_UN);
+	}
+	read_missing(r);
+	r->text = malloc(LINE_MAX_SIZE);
+	if (!r->text)
+		out_of_memory();
+	*ret = r;
+	return 0;
+}
+
+void output_reader_close(struct output_reader *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_files; i++)
+		fd_close(r->fds[i]);
+	json_decref(r->line);
+	buf_fini(&r->decoded);
+	free(r->text);
+	free(r);
+}
+
+/* More of the file behind what is there already. Bytes read, 0 at its end, -1 with errno. */
+static ssize_t fill(struct output_reader *r)
+{
+	memmove(r->text, r->text + r->start, r->end - r->start);
+	r->end -= r->start;
+	r->start = 0;
+	ssize_t n;
+	do
+		n = read(r->fds[r->file], r->text + r->end, LINE_MAX_SIZE - r->end);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		r->end += (size_t)n;
+	return n;
+}
+
+enum line_found { LINE_FAILED = -1, LINE_END, LINE_WHOLE, LINE_TORN, LINE_TOO_LONG };
+
+/* The next line of the current file, without its newline. */
+static enum line_found next_line(struct output_reader *r, const char **ret, size_t *ret_size)
+{
+	for (size_t seen = 0;;) {
+		char *from = r->text + r->start;
+		size_t size = r->end - r->start;
+		char *newline = memchr(from + seen, '\n', size - seen);
+		if (newline) {
+			*ret = from;
+			*ret_size = (size_t)(newline - from);
+			r->start += *ret_size + 1;
+			return LINE_WHOLE;
+		}
+		if (size == LINE_MAX_SIZE) { /* what is left of it is not kept, only counted */
+			*ret_size = size;
+			r->start = r->end;
+			return LINE_TOO_LONG;
+		}
+		seen = size;
+		ssize_t n = fill(r);
+		if (n <= 0) {
+			*ret_size = size;
+			r->start = r->end;
+			return n < 0 ? LINE_FAILED : size > 0 ? LINE_TORN : LINE_END;
+		}
+	}
+}
+
+static bool get_count(const json_t *object, const char *key, uint64_t *ret)
+{
+	const json_t *value = json_object_get(object, key);
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return false;
+	*ret = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+static bool decode_data(struct output_reader *r, const json_t *object, struct output_event *ret)
+{
+	const char *stream = json_string_value(json_object_get(object, "stream"));
+	const json_t *text = json_object_get(object, "text");
+	const json_t *base64 = json_object_get(object, "base64");
+	if (!stream || output_stream_from_name(stream) < 0 ||
+		!get_count(object, "t_us", &ret->t_us) ||
+		json_is_string(text) == json_is_string(base64))
+		return false;
+	ret->kind = OUTPUT_DATA;
+	ret->stream = (enum output_stream)output_stream_from_name(stream);
+	if (json_is_string(text)) {
+		ret->data = json_string_value(text);
+		ret->size = json_string_length(text);
+		return true;
+	}
+	buf_clear(&r->decoded);
+	if (base64_get(&r->decoded, json_string_value(base64), json_string_length(base64)) < 0)
+		return false;
+	ret->data = buf_str(&r->decoded);
+	ret->size = r->decoded.size;
+	return true;
+}
+
+enum decoded { NO_EVENT, EVENT, NO_LINE_OF_OURS };
+
+static enum decoded decode(
+	struct output_reader *r, const char *line, size_t size, struct output_event *ret)
+{
+	uint64_t segment;
+	json_decref(r->line);
+	r->line = json_loadb(line, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+	if (decode_data(r, r->line, ret))
+		return EVENT;
+	if (get_count(r->line, "segment", &segment))
+		return NO_EVENT; /* read_missing() has looked at those that matter */
+	if (get_count(r->line, "dropped_bytes", &ret->count)) {
+		ret->kind = OUTPUT_DROPPED;
+		return EVENT;
+	}
+	if (get_count(json_object_get(r->line, "repaired"), "removed_bytes", &ret->count)) {
+		ret->kind = OUTPUT_REPAIRED;
+		return EVENT;
+	}
+	return NO_LINE_OF_OURS;
+}
+
+/* A line that is too long was passed over up to its end, or up to the end of the file. */
+static bool end_skipping(
+	struct output_reader *r, enum line_found found, size_t size, struct output_event *ret)
+{
+	if (r->skipped == 0)
+		return false;
+	r->skipped += size;
+	if (found == LINE_TOO_LONG)
+		return false;
+	ret->kind = OUTPUT_DAMAGED;
+	ret->count = r->skipped;
+	r->skipped = 0;
+	return true;
+}
+
+/* At the end of a file: true if there is something to say before the next one. */
+static bool go_on(struct output_reader *r, struct output_event *ret)
+{
+	bool last = ++r->file == r->n_files;
+	r->start = r->end = 0;
+	if (last && r->torn) {
+		ret->kind = OUTPUT_REPAIRED;
+		ret->count = r->torn;
+		return true;
+	}
+	if (r->file != 1 || r->missing == 0)
+		return false;
+	ret->kind = OUTPUT_DROPPED;
+	ret->count = r->missing;
+	return true;
+}
+
+/* A last line without its end: being written, or cut off and told of by go_on(). */
+static bool is_expected_tear(const struct output_reader *r)
+{
+	return r->file + 1 == r->n_files && (r->live || r->torn);
+}
+
+int output_reader_next(struct output_reader *r, struct output_event *ret)
+{
+	while (r->file < r->n_files) {
+		const char *line;
+		size_t size = 0;
+		*ret = (struct output_event){.kind = OUTPUT_DAMAGED};
+		enum line_found found = next_line(r, &line, &size);
+		if (found == LINE_FAILED)
+			return -1;
+		if (end_skipping(r, found, size, ret))
+			return 1;
+		if (found == LINE_TOO_LONG && r->skipped == 0)
+			r->skipped = size;
+		if (found == LINE_END && go_on(r, ret))
+			return 1;
+		if (found == LINE_TORN && !is_expected_tear(r)) {
+			ret->count = size;
+			return 1;
+		}
+		if (found != LINE_WHOLE)
+			continue;
+		enum decoded what = decode(r, line, size, ret);
+		if (what == NO_LINE_OF_OURS) {
+			ret->kind = OUTPUT_DAMAGED;
+			ret->count = size + 1;
+		}
+		if (what != NO_EVENT)
+			return 1;
+	}
+	return 0;
+}

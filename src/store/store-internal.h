@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+/* What the files of the store share; for nobody else. */
+
+struct store {
+	const struct state_dir *dir;
+	enum store_mode mode;
+	sqlite3 *db; /* NULL: there is no data base (STORE_READ only) */
+	int lock; /* to hold our own runs by, owner.h; -1: none */
+	int others; /* another open file of the same, to ask after runs; -1: not opened yet */
+	ino_t inode; /* of the data base when it was opened */
+	int wal_pages;
+	uint64_t busy_since, busy_max_us;
+	sqlite3_stmt *begin, *end;
+};
+
+/* Compile @sql. An SQLite result code. */
+int store_prepare(struct store *s, const char *sql, sqlite3_stmt **ret);
+/* ?@i is @s, which must stay until the statement has run; NULL is NULL. */
+void store_bind_text(sqlite3_stmt *stmt, int i, const char *s);
+#define cleanup_stmt __attribute__((cleanup(stmt_finalizep)))
+void stmt_finalizep(sqlite3_stmt **stmt);
+
+/* Fill in @e for the result code @rc of something done to the data base. Returns -1. */
+int store_fail(struct store *s, int rc, struct error *e);
+
+/*
+ * If @rc says that the data base is damaged, put it aside and begin a new one. True when there is
+ * now another one, in which the work can be tried again; once only.
+ */
+bool store_renewed(struct store *s, int rc);
+
+/* False if nobody holds the run @id, also not this process. */
+bool store_run_alive(struct store *s, const char *id);
+
+/* Column @i as a string in @a; NULL for NULL. */
+const char *column_text(sqlite3_stmt *stmt, int i, struct arena *a);
+
+/*
+ * The columns of a row as run_row_read() reads them, into @a; state is as the data base has it.
+ */
+#define RUN_ROW_COLUMNS                                                                            \
+	"id, key, policy, argv, argc, pid, started_us, log_dir, state, ended_us, cause, "          \
+	"exit_status"
+#define RUN_ROW_N_COLUMNS 12
+void run_row_read(struct run_row *row, sqlite3_stmt *stmt, struct arena *a);
+
+#endif
