@@ -127,13 +127,23 @@ int json_text_parse(const json_t *value, struct arena *a, const char **ret)
 	return base64_parse(json_string_value(base64), json_string_length(base64), a, ret);
 }
 
-const char *json_line_take(json_t *value, struct arena *a)
+static const char *dump_take(json_t *value, size_t flags, struct arena *a)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
+	char *text = json_dumps(value, flags);
 	if (!text)
 		out_of_memory();
 	const char *line = arena_printf(a, "%s\n", text);
 	free(text);
 	json_decref(value);
 	return line;
+}
+
+const char *json_line_take(json_t *value, struct arena *a)
+{
+	return dump_take(value, JSON_COMPACT, a);
+}
+
+const char *json_pretty_take(json_t *value, struct arena *a)
+{
+	return dump_take(value, JSON_INDENT(2), a);
 }

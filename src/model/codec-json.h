@@ -23,5 +23,7 @@ json_t *json_visible(const char *s);
 int json_text_parse(const json_t *value, struct arena *a, const char **ret);
 /* One line and its newline, in @a; takes @value. */
 const char *json_line_take(json_t *value, struct arena *a);
+/* The same for a person: a member per line. */
+const char *json_pretty_take(json_t *value, struct arena *a);
 
 #endif

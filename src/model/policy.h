@@ -25,7 +25,7 @@ enum exec_mode { EXEC_OFF, EXEC_AUDIT, EXEC_ENFORCE, EXEC_COUNT_ };
 struct bind_rule {
 	const char *source;
 	const char *dest; /* NULL: the same as source */
-	bool optional;    /* from a shipped policy: nothing is said when source does not exist */
+	bool optional; /* from a shipped policy: nothing is said when source does not exist */
 };
 
 struct bind_list {
@@ -34,7 +34,7 @@ struct bind_list {
 };
 
 struct policy_filesystem {
-	const char *root; /* "/" or another root file system */
+	const char *root; /* "/", another root file system, or NULL: an empty one */
 	struct bind_list write;
 	struct bind_list read;
 	struct strv hide; /* what does not exist is skipped */
@@ -55,7 +55,8 @@ struct env_pair {
 struct policy_env {
 	struct env_pair *set;
 	size_t n_set;
-	struct strv unset; /* names; a trailing '*' or leading '*' matches any text there */
+	struct strv
+		unset; /* patterns of policy_name_matches(); what is in set is set all the same */
 	bool clear;
 };
 
@@ -101,7 +102,7 @@ struct policy {
 	struct policy_user user;
 	struct policy_env env;
 	struct policy_exec exec;
-	struct strv syscalls_deny;  /* names added to the deny-list */
+	struct strv syscalls_deny; /* names added to the deny-list */
 	struct strv syscalls_allow; /* names taken off it */
 	struct policy_retry retry;
 	struct policy_breaker breaker;
@@ -109,6 +110,20 @@ struct policy {
 	bool capture_log;
 	const char *capture_messages; /* NULL: none */
 };
+
+/*
+ * Read "PATH" or "PATH:DEST" (DEST absolute or below "~"), not optional. 0; or -1, e saying what is
+ * wrong with the text (BLAME_REQUEST).
+ */
+int bind_rule_parse(struct bind_rule *ret, struct arena *a, const char *text, struct error *e);
+/* The same text back; in @a or @rule itself. */
+const char *bind_rule_format(const struct bind_rule *rule, struct arena *a);
+
+/*
+ * True if @pattern is @name. A '*' at its beginning, its end or both stands for any text, also
+ * none; the case of ASCII letters is then ignored, so that "*_token" is a secret too.
+ */
+bool policy_name_matches(const char *pattern, const char *name);
 
 const char *network_mode_name(enum network_mode mode);
 const char *exec_mode_name(enum exec_mode mode);
@@ -123,10 +138,20 @@ struct policy_source {
 	void *data;
 };
 
+/* True for what may be the name of a policy (letters, digits, '-', '_'): all else is a path. */
+bool policy_is_name(const char *text);
+
 /*
  * Load the policy @name_or_path with everything it extends (cycles and more than 8 levels are
- * refused). Values of a policy that is not "default" itself are ORIGIN_ASKED, those which it takes
- * over from "default" stay ORIGIN_DEFAULT. 0; or -1, e naming file, line and column (BLAME_POLICY).
+ * refused). A name is a shipped policy or, failing that, what @source (may be NULL) has under it.
+ * A file that does not say what it extends extends "default"; `extends: null` starts from nothing.
+ *
+ * Maps are merged and values replaced. Lists are added to, but for retry.on, breaker.on and
+ * pool.preload, which are replaced; an entry "!X" takes X out of what was there, "!*" all of it.
+ *
+ * Values of a policy that is not "default" itself are ORIGIN_ASKED, those which it takes over from
+ * "default" stay ORIGIN_DEFAULT. policy_check() was asked too. 0; or -1, e naming file, line and
+ * column (BLAME_POLICY; a policy that does not exist is up to @source).
  */
 int policy_load(struct policy *ret, struct arena *a, const struct policy_source *source,
 	const char *name_or_path, struct error *e);
@@ -139,8 +164,17 @@ int policy_check(const struct policy *p, struct error *e);
 
 /* The effective policy as a JSON object, all defaults written out; in @a. */
 const char *policy_format_json(const struct policy *p, struct arena *a);
+/* The same as YAML. Either can be read again as a policy file and means the same. */
+const char *policy_format_yaml(const struct policy *p, struct arena *a);
 /* JSON Schema (2020-12) of a policy file; in @a. */
 const char *policy_schema_json(struct arena *a);
+
+/*
+ * Decode the YAML or JSON @text over the shipped policy that it extends. This is how the shipped
+ * policies themselves are built in: values of "default" are ORIGIN_DEFAULT, binds are optional.
+ */
+int policy_load_shipped(struct policy *ret, struct arena *a, const char *name, const char *text,
+	size_t size, struct error *e);
 
 /* Text of a shipped policy, or NULL. They are built into the program, so none can be missing. */
 const char *policy_shipped_text(const char *name, size_t *ret_size);
