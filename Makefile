@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door. Everything is built by meson and ninja; this only knows their names.
+
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+DESTDIR ?=
+BULKHEAD = build/release/bulkhead
+
+.PHONY: help deps-build deps-test build sanitize run test vm-test bench lint fmt install deb clean
+
+help:
+	@echo 'make build      build $(BULKHEAD)'
+	@echo 'make run        build, and run an analysis within its memory and beyond it'
+	@echo 'make test       build, with sanitizers too, and run all tests'
+	@echo 'make vm-test    run the command-line tests on kernels with a pure cgroup v2 hierarchy'
+	@echo 'make bench      measure how long a run takes to start, beside other tools'
+	@echo 'make lint       check the sources with clang-tidy, cppcheck, clang-format, shellcheck'
+	@echo 'make fmt        format the sources'
+	@echo 'make install    install below $$(DESTDIR)$$(PREFIX) (PREFIX=$(PREFIX))'
+	@echo 'make deb        build a Debian package in build/deb'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'As root, missing Debian packages are installed; others are told which are missing.'
+
+deps-build:
+	@tools/install-deps build
+
+deps-test:
+	@tools/install-deps build test
+
+build/release/build.ninja:
+	@meson setup build/release
+
+build/sanitize/build.ninja:
+	@meson setup build/sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dstatic=false
+
+build: deps-build
+	@$(MAKE) build/release/build.ninja
+	@ninja -C build/release
+	@ln -sf src/bulkhead $(BULKHEAD)
+
+sanitize: deps-build
+	@$(MAKE) build/sanitize/build.ninja
+	@ninja -C build/sanitize
+	@ln -sf src/bulkhead build/sanitize/bulkhead
+
+run: build
+	@examples/demo.sh $(BULKHEAD)
+
+# TESTS: the parts to run (tools/run-tests), all by default.
+test: deps-test build sanitize
+	@tools/run-tests $(TESTS)
+
+vm-test: deps-test build
+	@test/vm/vm-test --suite all
+
+bench: build
+	@tools/install-deps bench
+	@bench/bench $(BULKHEAD)
+
+lint: build
+	@tools/install-deps lint
+	@tools/lint
+
+fmt:
+	@tools/install-deps lint
+	@clang-format -i $$(git ls-files 'src/*.[ch]' 'tools/*.c')
+
+install: build
+	@meson configure build/release -Dprefix='$(PREFIX)'
+	@DESTDIR='$(DESTDIR)' meson install -C build/release --no-rebuild
+
+deb:
+	@tools/install-deps build deb
+	@tools/make-deb
+
+clean:
+	rm -rf build
