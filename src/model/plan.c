@@ -111,6 +111,13 @@ static enum enforced_by (*const enforcers[LIMIT_COUNT_])(const struct plan_build
 	[LIMIT_ADDRESS_SPACE] = enforce_by_rlimit,
 };
 
+enum enforced_by plan_enforced_by(
+	const struct policy *policy, const struct host *host, enum limit limit)
+{
+	const struct plan_build b = {.policy = policy, .host = host};
+	return enforcers[limit](&b);
+}
+
 static int refuse_limit(struct plan_build *b, enum limit limit)
 {
 	const char *why = b->host->cgroup.why_not_better, *remedy = b->host->cgroup.remedy;

@@ -170,6 +170,10 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	const struct resolved *resolved, const struct plan_input *input, struct arena *a,
 	struct error *e);
 
+/* What would enforce @limit for a run under @policy on @host, whether it is set or not. */
+enum enforced_by plan_enforced_by(
+	const struct policy *policy, const struct host *host, enum limit limit);
+
 /* The step in words, subject in quotes: "mount a tmpfs at '/tmp'"; in @a. */
 const char *step_format(const struct step *step, struct arena *a);
 const char *step_kind_name(enum step_kind kind);
