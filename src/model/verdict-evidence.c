@@ -254,10 +254,12 @@ static void contribute_rlimits(struct verdict *v, const struct facts *f)
 				"refused "
 				"may be why",
 				words_limit(f, LIMIT_ADDRESS_SPACE)));
-	if (v->cause == CAUSE_CRASH && f->signal == SIGXCPU && facts_maybe_kernel(f))
+	if (v->cause != CAUSE_CRASH || !facts_maybe_kernel(f))
+		return;
+	if (f->signal == SIGXCPU && !f->o->limits[LIMIT_CPU_TIME].asked.set)
 		contribute(v,
 			"SIGXCPU is sent at RLIMIT_CPU: an inherited one (ulimit -t) may be why");
-	if (v->cause == CAUSE_CRASH && f->signal == SIGXFSZ && facts_maybe_kernel(f))
+	if (f->signal == SIGXFSZ)
 		contribute(v,
 			"SIGXFSZ is sent at RLIMIT_FSIZE: an inherited one (ulimit -f) may be why");
 }

@@ -84,25 +84,25 @@ static const char *crash_sender(const struct facts *f)
 		return arena_printf(
 			f->a, ": sent by %s of the same run", words_process(f->a, k->comm, k->pid));
 	case KILLER_KERNEL:
-		return "";
+		return is_fault(f->signal) ? "" : ": sent by the kernel, for no limit of ours";
 	default:
 		break;
 	}
 	if (is_fault(f->signal))
 		return "";
 	if (f->oom.counted)
-		return ": no limit of ours, no act of ours and no OOM kill of it was counted, so "
-		       "its "
-		       "own raise or a signal from outside";
-	return ": no limit and no act of ours, so its own raise or a signal from outside (OOM "
-	       "kills "
-	       "are not counted here)";
+		return ": no limit of ours, no act of ours and no OOM kill accounts for it, so its "
+		       "own "
+		       "raise or a signal from outside";
+	return ": no limit and no act of ours accounts for it and OOM kills are not counted here, "
+	       "so "
+	       "its own raise, the OOM killer or a signal from outside";
 }
 
 void say_crash(struct verdict *v, const struct facts *f)
 {
 	enum killer_known known = f->o->killer.known;
-	bool named = known == KILLER_SELF || known == KILLER_INSIDE || known == KILLER_KERNEL;
+	bool named = known == KILLER_SELF || known == KILLER_INSIDE;
 
 	be_sure(v, named || is_fault(f->signal));
 	v->summary = arena_printf(f->a, "%s%s%s%s", words_end(f), words_after(f),
@@ -183,10 +183,10 @@ void say_memory_host(struct verdict *v, const struct facts *f)
 void say_memory_sampled(struct verdict *v, const struct facts *f)
 {
 	be_sure_of_act(v, f);
-	v->summary =
-		arena_printf(f->a, "used %s of memory when sampled, more than its limit%s%s; %s",
-			words_size(f->a, f->act->measured), of_limit(f, LIMIT_MEMORY),
-			words_after(f), words_end_of_act(f));
+	v->summary = arena_printf(f->a,
+		"used %s of memory when sampled, more than its limit%s, after %s; %s",
+		words_size(f->a, f->act->measured), of_limit(f, LIMIT_MEMORY),
+		words_duration(f->a, f->act->at_us), words_end_of_act(f));
 }
 
 void say_memory_daemon(struct verdict *v, const struct facts *f)
@@ -220,8 +220,9 @@ void say_idle_timeout(struct verdict *v, const struct facts *f)
 void say_cpu_act(struct verdict *v, const struct facts *f)
 {
 	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "used up its CPU time%s%s; %s", of_limit(f, LIMIT_CPU_TIME),
-		words_after(f), words_end_of_act(f));
+	v->summary = arena_printf(f->a, "used up its CPU time%s after %s; %s",
+		of_limit(f, LIMIT_CPU_TIME), words_duration(f->a, f->act->at_us),
+		words_end_of_act(f));
 }
 
 void say_cpu_signal(struct verdict *v, const struct facts *f)
@@ -236,8 +237,8 @@ void say_cpu_signal(struct verdict *v, const struct facts *f)
 void say_output_limit(struct verdict *v, const struct facts *f)
 {
 	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "wrote %s, more than its output limit%s%s; %s",
-		words_size(f->a, f->act->measured), of_limit(f, LIMIT_OUTPUT), words_after(f),
+	v->summary = arena_printf(f->a, "wrote more than its output limit%s after %s; %s",
+		of_limit(f, LIMIT_OUTPUT), words_duration(f->a, f->act->at_us),
 		words_end_of_act(f));
 }
 
@@ -331,7 +332,6 @@ void say_setup_failed(struct verdict *v, const struct facts *f)
 void say_unknown(struct verdict *v, const struct facts *f)
 {
 	v->confidence = CONFIDENCE_LIKELY;
-	v->summary = arena_printf(f->a,
-		"how it ended is unknown: its exit status could not be collected%s",
-		words_after(f));
+	v->summary = "how it ended is unknown: its exit status could not be collected";
+	(void)f;
 }

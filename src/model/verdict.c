@@ -213,8 +213,7 @@ static uint64_t seen_of(enum limit limit, const struct facts *f)
 	const struct usage *u = &f->o->usage;
 	uint64_t peak = u->memory_peak_known ? u->memory_peak_bytes : 0;
 
-	if (limit == LIMIT_OUTPUT && is_output_limit(f))
-		return f->act->measured;
+	/* What it would have written in all is not known: it was stopped at the limit. */
 	if (limit != LIMIT_MEMORY)
 		return 0;
 	return is_sampled(f) && f->act->measured > peak ? f->act->measured : peak;

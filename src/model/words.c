@@ -71,6 +71,8 @@ const char *words_end(const struct facts *f)
 	case WAIT_EXITED:
 		return arena_printf(f->a, "exited with %d", f->code);
 	case WAIT_SIGNALED:
+		if (!sigabbrev_np(f->signal))
+			return arena_printf(f->a, "died of signal %d", f->signal);
 		return arena_printf(
 			f->a, "died of %s (signal %d)", words_signal(f->a, f->signal), f->signal);
 	case WAIT_NEVER_STARTED:
