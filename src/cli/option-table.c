@@ -7,10 +7,15 @@
 
 static const char *const oom_words[] = {"group", "process", NULL};
 static const char *const user_words[] = {"self", "isolated", NULL};
+static const char *const stream_words[] = {"stdout", "stderr", NULL};
 static const char *const net_words[] = {"none", "host", NULL};
 
 #define BOX       (OPTION_FOR(COMMAND_RUN) | OPTION_FOR(COMMAND_PLAN))
-#define WITH_JSON (OPTION_FOR(COMMAND_PLAN) | OPTION_FOR(COMMAND_DOCTOR) | OPTION_FOR(COMMAND_RUNS))
+#define RUNS_ONLY OPTION_FOR(COMMAND_RUNS)
+#define LOGS_ONLY OPTION_FOR(COMMAND_LOGS)
+#define WITH_JSON                                                                                  \
+	(OPTION_FOR(COMMAND_PLAN) | OPTION_FOR(COMMAND_DOCTOR) | OPTION_FOR(COMMAND_SHOW) |        \
+		OPTION_FOR(COMMAND_POLICY) | RUNS_ONLY | LOGS_ONLY)
 #define ANY       (OPTION_FOR(COMMAND_COUNT_) - 1)
 #define FIELD(f)  offsetof(struct request, f)
 
@@ -89,6 +94,16 @@ const struct option_spec option_table[] = {
 		.field = FIELD(quiet)},
 	{"verbose", 0, OPTION_FLAG, NULL, "say what is done", OPTIONS_OUTPUT, BOX,
 		.field = FIELD(verbose)},
+	{"limit", 0, OPTION_OWN_VALUE, "N", "the newest N runs (default: 50; 0: all)",
+		OPTIONS_OUTPUT, RUNS_ONLY},
+	{"cause", 0, OPTION_OWN_VALUE, "CAUSE", "runs that ended for this cause", OPTIONS_OUTPUT,
+		RUNS_ONLY},
+	{"key", 0, OPTION_OWN_VALUE, "KEY", "runs that were given this key", OPTIONS_OUTPUT,
+		RUNS_ONLY},
+	{"stream", 0, OPTION_OWN_VALUE, "stdout|stderr", "only what was written there",
+		OPTIONS_OUTPUT, LOGS_ONLY, .choices = stream_words},
+	{"raw", 0, OPTION_OWN_FLAG, NULL, "every byte as it was, also to a terminal",
+		OPTIONS_OUTPUT, LOGS_ONLY},
 	{"json", 0, OPTION_OWN_FLAG, NULL, "write JSON, for programs", OPTIONS_OUTPUT, WITH_JSON},
 	{"help", 'h', OPTION_HELP, NULL, "show this", OPTIONS_OUTPUT, ANY},
 };
