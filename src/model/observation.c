@@ -2,7 +2,6 @@
 #include "model/observation.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* Each enum with its names: the words of a stored observation, which never change meaning. */
 
@@ -52,23 +51,9 @@ static const char *name_at(const char *const *names, size_t count, size_t at)
 	return at < count ? names[at] : "invalid";
 }
 
-static int name_find(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(names[i], name) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
 const char *wait_kind_name(enum wait_kind kind)
 {
 	return name_at(wait_kinds, WAIT_COUNT_, kind);
-}
-
-int wait_kind_from_name(const char *name)
-{
-	return name_find(wait_kinds, WAIT_COUNT_, name);
 }
 
 const char *act_reason_name(enum act_reason reason)
@@ -76,27 +61,12 @@ const char *act_reason_name(enum act_reason reason)
 	return name_at(act_reasons, ACT_COUNT_, reason);
 }
 
-int act_reason_from_name(const char *name)
-{
-	return name_find(act_reasons, ACT_COUNT_, name);
-}
-
 const char *killer_known_name(enum killer_known known)
 {
 	return name_at(killers, KILLER_COUNT_, known);
 }
 
-int killer_known_from_name(const char *name)
-{
-	return name_find(killers, KILLER_COUNT_, name);
-}
-
 const char *setup_stage_name(enum setup_stage stage)
 {
 	return name_at(setup_stages, SETUP_COUNT_, stage);
-}
-
-int setup_stage_from_name(const char *name)
-{
-	return name_find(setup_stages, SETUP_COUNT_, name);
 }

@@ -177,14 +177,10 @@ struct observation {
 	const char *version; /* bulkhead's */
 };
 
-/* Names as in the stored observation; the *_from_name() give -1 for what is none of them. */
+/* Names as in the stored observation; "invalid" for what is none of them. */
 const char *wait_kind_name(enum wait_kind kind);
-int wait_kind_from_name(const char *name);
 const char *act_reason_name(enum act_reason reason);
-int act_reason_from_name(const char *name);
 const char *killer_known_name(enum killer_known known);
-int killer_known_from_name(const char *name);
 const char *setup_stage_name(enum setup_stage stage);
-int setup_stage_from_name(const char *name);
 
 #endif
