@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/read-store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "cli/help.h"
+#include "store/json-text.h"
+
+int read_store_open(struct read_store *ret, struct error *e)
+{
+	if (state_dir_open(&ret->dir, STATE_DIR_READ, e) < 0)
+		return -1;
+	return store_open(&ret->store, &ret->dir, STORE_READ, e);
+}
+
+void read_store_close(struct read_store *r)
+{
+	store_close(r->store);
+	state_dir_close(&r->dir);
+	*r = READ_STORE_INIT;
+}
+
+/* The one operand, if the command takes one. */
+static int take_operand(enum command command, const char *value, const char **id, struct error *e)
+{
+	char shown[OPTION_SHOWN_SIZE];
+	if (id && !*id) {
+		*id = value;
+		return 0;
+	}
+	error_set(e, BLAME_REQUEST, 0, "'%s' is one word too many", option_shown(value, shown));
+	return error_hint(e, "usage: bulkhead %s [options] %s", command_spec(command)->name,
+		command_spec(command)->operands);
+}
+
+int read_options(enum command command, int argc, char **argv,
+	int (*set)(void *data, const char *name, const char *value, struct error *e), void *data,
+	const char **ret_id, int *ret_status, struct error *e)
+{
+	struct option_scan s;
+	const struct option_spec *o;
+	const char *value, *id = NULL;
+	enum option_found found;
+	option_scan_init(&s, command, argc, argv);
+	while ((found = option_scan(&s, &o, &value, e)) != SCAN_END) {
+		if (found == SCAN_ERROR)
+			return -1;
+		if (found == SCAN_OPTION && o->kind == OPTION_HELP) {
+			*ret_status = help_print(command);
+			return 1;
+		}
+		if (found == SCAN_OPTION ? set(data, o->name, value, e) < 0
+					 : take_operand(command, value, ret_id ? &id : NULL, e) < 0)
+			return -1;
+	}
+	if (ret_id && !id)
+		return error_set(e, BLAME_REQUEST, 0, "which run? usage: bulkhead %s [options] ID",
+			command_spec(command)->name);
+	if (ret_id)
+		*ret_id = id;
+	return 0;
+}
+
+int write_out(int fd, const struct buf *out, struct error *e)
+{
+	if (fd_write_all(fd, buf_str(out), out->size) == 0)
+		return 0;
+	return error_set(e, BLAME_HOST, errno, "cannot write to %s",
+		fd == STDERR_FILENO ? "stderr" : "stdout");
+}
+
+static void put_member(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, ",\"%s\":", name);
+	if (value)
+		json_put_bytes(out, value, strlen(value));
+	else
+		buf_puts(out, "null");
+}
+
+static void put_time(struct buf *out, const char *name, uint64_t us)
+{
+	char text[TIME_TEXT_SIZE];
+	put_member(out, name, us ? time_format_rfc3339(us, text) : NULL);
+}
+
+void run_row_put_json(const struct run_row *row, struct buf *out)
+{
+	buf_puts(out, "{\"id\":");
+	json_put_bytes(out, row->id, strlen(row->id));
+	put_member(out, "state", run_state_name(row->state));
+	put_member(out, "key", row->key);
+	put_member(out, "policy", row->policy);
+	buf_puts(out, ",\"argv\":[");
+	for (size_t i = 0; i < row->argc; i++) {
+		if (i > 0)
+			buf_putc(out, ',');
+		json_put_bytes(out, row->argv[i], strlen(row->argv[i]));
+	}
+	buf_printf(out, "],\"argv_complete\":%s", row->argv_cut ? "false" : "true");
+	put_member(out, "cause", row->cause);
+	if (row->exit_status >= 0)
+		buf_printf(out, ",\"exit_status\":%d", row->exit_status);
+	else
+		buf_puts(out, ",\"exit_status\":null");
+	put_time(out, "started", row->started_us);
+	put_time(out, "ended", row->ended_us);
+	buf_puts(out, "}\n");
+}
