@@ -29,7 +29,8 @@ static const struct command_spec commands[] = {
 	[COMMAND_DOCTOR] = {"doctor", "",
 		"what this host can enforce, and how to mend what is missing",
 		"Try out what this host lets a box have: limits, namespaces, filters. For what is\n"
-		"missing, say why and give the command that mends it.",
+		"missing, say why and give the command that mends it. The exit status is 0 if\n"
+		"nothing is missing, 1 otherwise.",
 		OPERAND_NONE, NULL},
 	[COMMAND_RUNS] = {"runs", "", "list the recorded runs",
 		"List the recorded runs, the newest first.", OPERAND_NONE, NULL},
@@ -41,12 +42,13 @@ static const struct command_spec commands[] = {
 		"Write what run ID wrote, as far as it was captured (run --log, --idle-timeout,\n"
 		"--output-limit).",
 		OPERAND_RUN_ID, NULL},
-	[COMMAND_POLICY] = {"policy", "list | show NAME|FILE | check FILE | schema",
+	[COMMAND_POLICY] = {"policy",
+		"list | show NAME|FILE | check FILE | schema [policy|verdict]",
 		"list, show and check policies",
 		"list    the policies that come with bulkhead\n"
 		"show    a policy with everything it extends, all values written out\n"
 		"check   read a policy file and say what is wrong with it\n"
-		"schema  the JSON Schema of a policy file",
+		"schema  the JSON Schema of policy files, or of verdicts",
 		OPERAND_WORD, policy_words},
 	[COMMAND_COMPLETION] = {"completion", "bash | zsh | fish", "print a completion script",
 		"Print the completion script for a shell, for instance\n"

@@ -22,7 +22,6 @@ enum hint { HINT_NOTHING, HINT_FILE, HINT_DIR, HINT_POLICY, HINT_CHOICES, HINT_V
 static enum hint hint_of(const struct option_spec *o)
 {
 	static const enum hint by_kind[OPTION_KIND_COUNT_] = {
-		[OPTION_OOM] = HINT_CHOICES,
 		[OPTION_POLICY] = HINT_POLICY,
 		[OPTION_DIR] = HINT_DIR,
 		[OPTION_VERDICT] = HINT_FILE,
@@ -31,11 +30,9 @@ static enum hint hint_of(const struct option_spec *o)
 		[OPTION_TMPFS] = HINT_DIR,
 		[OPTION_ENV] = HINT_VARIABLE,
 		[OPTION_UNSET] = HINT_VARIABLE,
-		[OPTION_USER] = HINT_CHOICES,
-		[OPTION_NET] = HINT_CHOICES,
 	};
 
-	return by_kind[o->kind];
+	return o->choices ? HINT_CHOICES : by_kind[o->kind];
 }
 
 static void put_words(struct buf *b, const char *const *words)

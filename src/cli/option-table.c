@@ -7,7 +7,6 @@
 
 static const char *const oom_words[] = {"group", "process", NULL};
 static const char *const user_words[] = {"self", "isolated", NULL};
-static const char *const stream_words[] = {"stdout", "stderr", NULL};
 static const char *const net_words[] = {"none", "host", NULL};
 static const char *const stream_words[] = {"stdout", "stderr", NULL};
 
@@ -17,8 +16,6 @@ static const char *const stream_words[] = {"stdout", "stderr", NULL};
 #define WITH_JSON                                                                                  \
 	(OPTION_FOR(COMMAND_PLAN) | OPTION_FOR(COMMAND_DOCTOR) | OPTION_FOR(COMMAND_RUNS) |        \
 		OPTION_FOR(COMMAND_SHOW) | OPTION_FOR(COMMAND_LOGS) | OPTION_FOR(COMMAND_POLICY))
-#define RUNS     OPTION_FOR(COMMAND_RUNS)
-#define LOGS     OPTION_FOR(COMMAND_LOGS)
 #define ANY      (OPTION_FOR(COMMAND_COUNT_) - 1)
 #define FIELD(f) offsetof(struct request, f)
 
@@ -107,15 +104,6 @@ const struct option_spec option_table[] = {
 		OPTIONS_OUTPUT, LOGS_ONLY, .choices = stream_words},
 	{"raw", 0, OPTION_OWN_FLAG, NULL, "every byte as it was, also to a terminal",
 		OPTIONS_OUTPUT, LOGS_ONLY},
-	{"cause", 0, OPTION_OWN_VALUE, "CAUSE", "only runs that ended for this", OPTIONS_OUTPUT,
-		RUNS},
-	{"key", 0, OPTION_OWN_VALUE, "KEY", "only runs of this key", OPTIONS_OUTPUT, RUNS},
-	{"limit", 0, OPTION_OWN_VALUE, "N", "the newest N runs (default: 50); 0 for all",
-		OPTIONS_OUTPUT, RUNS},
-	{"stream", 0, OPTION_OWN_VALUE, "stdout|stderr", "only what was written to this one",
-		OPTIONS_OUTPUT, LOGS, .choices = stream_words},
-	{"raw", 0, OPTION_OWN_FLAG, NULL, "every byte as it was written, to a terminal too",
-		OPTIONS_OUTPUT, LOGS},
 	{"json", 0, OPTION_OWN_FLAG, NULL, "write JSON, for programs", OPTIONS_OUTPUT, WITH_JSON},
 	{"help", 'h', OPTION_HELP, NULL, "show this", OPTIONS_OUTPUT, ANY},
 };

@@ -166,6 +166,8 @@ def bash_completes(path, *words):
         ("plan --js", ["--json"]),
         ("policy ", ["list", "show", "check", "schema"]),
         ("policy show stric", ["strict"]),
+        ("logs --stream std", ["stdout", "stderr"]),
+        ("runs --c", ["--cause"]),
         ("completion z", ["zsh"]),
         ("help doc", ["doctor"]),
         ("run --memory 1G -- ls us", ["usr"]),
