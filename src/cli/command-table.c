@@ -42,8 +42,7 @@ static const struct command_spec commands[] = {
 		"Write what run ID wrote, as far as it was captured (run --log, --idle-timeout,\n"
 		"--output-limit).",
 		OPERAND_RUN_ID, NULL},
-	[COMMAND_POLICY] = {"policy",
-		"list | show NAME|FILE | check FILE | schema [policy|verdict]",
+	[COMMAND_POLICY] = {"policy", "list | show NAME|FILE | check FILE | schema",
 		"list, show and check policies",
 		"list    the policies that come with bulkhead\n"
 		"show    a policy with everything it extends, all values written out\n"

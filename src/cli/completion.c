@@ -166,7 +166,8 @@ static void bash_put_command(struct buf *b, enum command command)
 static void put_bash(struct buf *b)
 {
 	buf_puts(b, bash_head);
-	for_each_option(o, COMMAND_RUN) bash_put_value(b, o);
+	for (size_t i = 0; i < option_table_size; i++)
+		bash_put_value(b, &option_table[i]);
 	buf_puts(b, bash_middle);
 	buf_putc(b, '\'');
 	put_words(b, policy_shipped_names());
