@@ -155,9 +155,12 @@ static void bash_put_value(struct buf *b, const struct option_spec *o)
 static void bash_put_command(struct buf *b, enum command command)
 {
 	buf_printf(b, "    %s)\n        options='", command_spec(command)->name);
-	for_each_option(o, command) buf_printf(b, "--%s ", o->name);
+	for_each_option (o, command)
+		buf_printf(b, "--%s ", o->name);
 	buf_puts(b, "'\n        values='");
-	for_each_option(o, command) if (option_takes_value(o)) buf_printf(b, "--%s ", o->name);
+	for_each_option (o, command)
+		if (option_takes_value(o))
+			buf_printf(b, "--%s ", o->name);
 	buf_puts(b, "'\n        operands='");
 	put_operand_words(b, command);
 	buf_puts(b, "' ;;\n");
@@ -257,8 +260,7 @@ static void zsh_put_operand(struct buf *b, enum command command)
 static void zsh_put_command(struct buf *b, enum command command)
 {
 	buf_printf(b, "    %s)\n      _arguments -S \\\n", command_spec(command)->name);
-	for_each_option(o, command)
-	{
+	for_each_option (o, command) {
 		zsh_put_option(b, o, false);
 		if (o->letter)
 			zsh_put_option(b, o, true);
@@ -403,7 +405,9 @@ static void put_fish(struct buf *b)
 {
 	buf_puts(b, fish_head);
 	buf_puts(b, "set -g __bulkhead_with_value");
-	for_each_option(o, COMMAND_RUN) if (option_takes_value(o)) buf_printf(b, " --%s", o->name);
+	for_each_option (o, COMMAND_RUN)
+		if (option_takes_value(o))
+			buf_printf(b, " --%s", o->name);
 	buf_putc(b, '\n');
 	for (int i = 0; i < COMMAND_COUNT_; i++) {
 		const struct command_spec *c = command_spec((enum command)i);
@@ -411,7 +415,8 @@ static void put_fish(struct buf *b)
 		buf_printf(b, "complete -c bulkhead -n __bulkhead_no_command -a %s -d ", c->name);
 		put_quoted(b, c->summary);
 		buf_putc(b, '\n');
-		for_each_option(o, (enum command)i) fish_put_option(b, (enum command)i, o);
+		for_each_option (o, (enum command)i)
+			fish_put_option(b, (enum command)i, o);
 		fish_put_operands(b, (enum command)i);
 	}
 }

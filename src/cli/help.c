@@ -54,8 +54,7 @@ static void put_group(struct buf *b, enum command command, enum option_group gro
 {
 	bool first = true;
 
-	for_each_option(o, command)
-	{
+	for_each_option (o, command) {
 		if (o->group != group)
 			continue;
 		if (first)
@@ -131,8 +130,7 @@ static int print_tables(void)
 	cleanup_buf struct buf b = BUF_INIT;
 
 	for (int i = 0; i < COMMAND_COUNT_; i++)
-		for_each_option(o, i)
-		{
+		for_each_option (o, i) {
 			buf_printf(&b, "%s --%s%s%s", command_spec((enum command)i)->name, o->name,
 				o->metavar ? " " : "", o->metavar ? o->metavar : "");
 			if (o->letter)

@@ -12,14 +12,17 @@ void option_scan_init(struct option_scan *s, enum command command, int argc, cha
 
 static const struct option_spec *find_name(enum command command, const char *name, size_t size)
 {
-	for_each_option(o,
-		command) if (strlen(o->name) == size && memcmp(o->name, name, size) == 0) return o;
+	for_each_option (o, command)
+		if (strlen(o->name) == size && memcmp(o->name, name, size) == 0)
+			return o;
 	return NULL;
 }
 
 static const struct option_spec *find_letter(enum command command, char letter)
 {
-	for_each_option(o, command) if (o->letter && o->letter == letter) return o;
+	for_each_option (o, command)
+		if (o->letter && o->letter == letter)
+			return o;
 	return NULL;
 }
 
@@ -28,8 +31,7 @@ static const char *abbreviation_of(enum command command, const char *name, size_
 {
 	const char *found = NULL;
 
-	for_each_option(o, command)
-	{
+	for_each_option (o, command) {
 		size_t common = strlen(o->name) < size ? strlen(o->name) : size;
 
 		if (common < 3 || memcmp(o->name, name, common) != 0)
@@ -53,7 +55,8 @@ static const char *near_name(enum command command, const char *name, size_t size
 		return found;
 	memcpy(word, name, size);
 	word[size] = '\0';
-	for_each_option(o, command) names[n++] = o->name;
+	for_each_option (o, command)
+		names[n++] = o->name;
 	return nearest_name(word, names);
 }
 

@@ -30,7 +30,7 @@ static void test_complete(void **state)
 		const char *dashes = strcmp(shells[i], "fish") == 0 ? "-l " : "--";
 
 		assert_int_equal(completion_put(&b, shells[i]), 0);
-		for_each_option(o, COMMAND_PLAN)
+		for_each_option (o, COMMAND_PLAN)
 			assert_holds(&b, shells[i], arena_printf(&a, "%s%s", dashes, o->name));
 		for (int c = 0; c < COMMAND_COUNT_; c++)
 			assert_holds(&b, shells[i], command_spec((enum command)c)->name);

@@ -46,8 +46,7 @@ static void test_commands(void **state)
 
 		help_put_command(&b, (enum command)i);
 		assert_fits(&b);
-		for_each_option(o, i)
-		{
+		for_each_option (o, i) {
 			const char *name = arena_printf(&a, " --%s%s%s", o->name,
 				o->metavar ? " " : "", o->metavar ? o->metavar : "");
 

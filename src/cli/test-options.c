@@ -94,8 +94,7 @@ static int parse_form(struct request *r, struct arena *a, const struct option_sp
 static void test_both_forms(void **state)
 {
 	(void)state;
-	for_each_option(o, COMMAND_RUN)
-	{
+	for_each_option (o, COMMAND_RUN) {
 		cleanup_arena struct arena a = ARENA_INIT;
 		struct request apart, joined;
 		struct error e = ERROR_INIT;
@@ -121,11 +120,11 @@ static void test_limit_names(void **state)
 	unsigned found = 0;
 
 	(void)state;
-	for_each_option(o, COMMAND_RUN) if (o->kind == OPTION_LIMIT)
-	{
-		assert_string_equal(o->name, limit_option((enum limit)o->field) + 2);
-		found |= 1u << o->field;
-	}
+	for_each_option (o, COMMAND_RUN)
+		if (o->kind == OPTION_LIMIT) {
+			assert_string_equal(o->name, limit_option((enum limit)o->field) + 2);
+			found |= 1u << o->field;
+		}
 	assert_int_equal(found, (1u << LIMIT_COUNT_) - 1);
 }
 
