@@ -166,12 +166,13 @@ int payload_main(void *data)
 {
 	struct box *box = data;
 	const struct steps *steps = &box->plan->payload;
+	int root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->v[i];
 		int detail = -1;
 		long r = step->kind == STEP_EXEC ? execute(box, &detail)
 			: payload_steps[step->kind] ? payload_steps[step->kind](box, step)
-						    : -ENOSYS;
+						    : box_step(box, step, &root);
 		if (r < 0) {
 			report_failure(box, REPORT_PAYLOAD, i, r, detail);
 			return 125;

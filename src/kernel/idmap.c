@@ -82,13 +82,14 @@ int idmap_open(uint32_t file_uid, uint32_t file_gid, uint32_t box_uid, uint32_t 
 	return fd;
 }
 
-int idmap_copy(const char *path, int userns, bool recursive)
+int idmap_copy(const char *path, int userns, bool recursive, bool read_only)
 {
 	int fd = mount_copy(path, recursive);
 	if (fd < 0)
 		return fd;
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			(read_only ? MOUNT_ATTR_RDONLY : 0),
 		.userns_fd = (uint64_t)userns,
 	};
 	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);

@@ -20,7 +20,7 @@ int idmap_open(uint32_t file_uid, uint32_t file_gid, uint32_t box_uid, uint32_t 
  * A detached copy of the tree at @path with the mapping @userns. Descriptor or -errno; EINVAL where
  * the file system, or one mounted below it, cannot be idmapped.
  */
-int idmap_copy(const char *path, int userns, bool recursive);
+int idmap_copy(const char *path, int userns, bool recursive, bool read_only);
 
 /* Write the maps of the new user namespace of @pid. 0 or -errno. */
 int idmap_write(int pid, const char *uid_map, const char *gid_map, bool deny_setgroups);

@@ -16,7 +16,7 @@
  * The order:
  *   1 take detached copies of all that will be needed from the host's tree
  *   2 make or choose the root
- *   3 /dev and /proc
+ *   3 /dev; /proc is the payload's to mount
  *   4 private and shared directories, outer ones before those inside them
  *   5 hide what shall not be seen, last, so that nothing uncovers it again
  *   6 pivot
@@ -88,7 +88,7 @@ static int grab_binds(struct plan_build *b, struct items *items, const struct re
 		int slot = new_slot(b);
 		if (slot < 0)
 			return too_many(b);
-		bool idmap = b->plan->idmap.used && p->idmappable && !(flags & MOUNT_READ_ONLY);
+		bool idmap = b->plan->idmap.used && p->idmappable;
 		plan_box(b, .kind = STEP_GRAB, .path = p->source, .slot = slot,
 			.flags = flags | MOUNT_RECURSIVE | (idmap ? MOUNT_IDMAP : 0));
 		add_item(items,
@@ -169,6 +169,8 @@ static void make_dev(struct plan_build *b, int first_slot, int console_slot)
 }
 
 /*
+ * A procfs shows the pid namespace of the process that mounts it, so the payload does that itself.
+ *
  * The files of /proc that belong to the host's root are written by whoever has its uid, without
  * any capability: core_pattern, sysrq-trigger. A box with another uid needs no protection.
  */
@@ -176,10 +178,10 @@ static void make_proc(struct plan_build *b)
 {
 	if (!b->resolved->root)
 		plan_box(b, .kind = STEP_MKDIR, .path = "/proc", .number = 0555);
-	plan_box(b, .kind = STEP_PROC, .path = "/proc",
+	plan_payload(b, .kind = STEP_PROC, .path = "/proc",
 		.flags = MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC);
 	for (size_t i = 0; i < b->resolved->protect.n; i++)
-		plan_box(b, .kind = STEP_PROTECT, .path = b->resolved->protect.v[i],
+		plan_payload(b, .kind = STEP_PROTECT, .path = b->resolved->protect.v[i],
 			.flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC);
 }
 
@@ -270,8 +272,10 @@ static void hide_the_rest(struct plan_build *b, const struct items *items)
 		const struct resolved_path *p = &b->resolved->hide.v[i];
 		if (is_an_item(items, p->dest) && holds_an_item(items, p->dest))
 			continue; /* became a tmpfs */
-		plan_box(b, .kind = STEP_MASK, .path = p->dest,
-			.text = p->is_dir ? EMPTY_DIR : EMPTY_FILE);
+		struct step mask = {.kind = STEP_MASK, .path = p->dest,
+			.text = p->is_dir ? EMPTY_DIR : EMPTY_FILE};
+		bool later = path_is_below(p->dest, "/proc");
+		plan_add(b, later ? &b->plan->payload : &b->plan->box, mask);
 	}
 }
 

@@ -363,7 +363,7 @@ static int check_sections(struct plan_build *b)
 	const struct policy *p = b->policy;
 	const char *what = p->exec.mode != EXEC_OFF ? "exec rules"
 		: p->retry.attempts > 1 ? "retries"
-		: p->breaker.threshold || p->breaker.cooldown_us ? "a breaker or cooldown"
+		: p->breaker.key || p->breaker.cooldown_us ? "a breaker or cooldown"
 		: p->pool.size ? "a pool" : NULL;
 	if (!what)
 		return 0;
@@ -394,7 +394,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	struct plan_build b = {&plan, policy, host, resolved, input, a, e};
 	plan.new_network = policy->network == NETWORK_NONE;
 	plan.box.v = arena_calloc(a, PLAN_MAX_STEPS, sizeof(struct step));
-	plan.payload.v = arena_calloc(a, 64, sizeof(struct step));
+	plan.payload.v = arena_calloc(a, PLAN_MAX_STEPS, sizeof(struct step));
 	for (size_t i = 0; i < resolved->notes.n; i++)
 		strv_push(a, &plan.notes, resolved->notes.v[i]);
 	plan.wants_group = host->cgroup.rung != RUNG_NONE;

@@ -21,7 +21,7 @@
  *
  *   box      done by the maker, once, inside the new user, mount, network, ipc and uts namespaces:
  *            the mounts. It then clones init (pid 1) and the payload.
- *   payload  done by the payload before its exec: groups, limits, credentials, filter.
+ *   payload  done by the payload before its exec: /proc, groups, limits, credentials, filter.
  *
  * A detached mount tree made by STEP_GRAB lives in a slot until STEP_ATTACH puts it in its place,
  * so that sources are taken from the host's tree before anything of it is changed. Destinations
@@ -45,7 +45,7 @@ enum step_kind {
 	STEP_PIVOT,        /* into the root put aside; the old one is gone */
 	STEP_SEAL,         /* flags on the box's root mount alone (not on what is mounted in it) */
 	STEP_LOOPBACK,     /* lo up */
-	/* box or payload */
+	/* box or payload; so are STEP_PROTECT and STEP_MASK */
 	STEP_IDS,          /* uid number, gid value; supplementary groups dropped */
 	/* payload */
 	STEP_GROUPS,       /* into the run's cgroups (the v1 ones; v2 happened at clone) */
@@ -129,7 +129,7 @@ struct resolved_path {
 	const char *source; /* absolute, no symlinks */
 	const char *dest;   /* absolute, normalized, inside the box */
 	bool is_dir;
-	bool idmappable;    /* on a file system that can be idmapped */
+	bool idmappable;    /* the caller's own: to be idmapped where the box's user is another one */
 };
 
 struct resolved_list {

@@ -100,7 +100,7 @@ static int add_bind(struct resolver *x, struct resolved_list *list, const struct
 		return -1;
 	return add(x, list,
 		(struct resolved_path){.source = source, .dest = dest,
-			.is_dir = S_ISDIR(st.st_mode), .idmappable = true});
+			.is_dir = S_ISDIR(st.st_mode), .idmappable = !rule->optional});
 }
 
 static int add_binds(
@@ -120,9 +120,16 @@ static int hide_one(struct resolver *x, const char *path)
 	bool foreign = x->r->root && strcmp(x->r->root, "/") != 0;
 	if (stat(foreign ? path_join(x->a, x->r->root, path + 1) : path, &st) < 0)
 		return 0;
+	/* by one of its names is enough: /var/run is /run. Not so for hard links, which are others */
+	const char *real = foreign ? path : real_path(x, path);
+	if (!real)
+		return 0;
+	for (size_t i = 0; i < x->r->hide.n; i++)
+		if (strcmp(x->r->hide.v[i].source, real) == 0)
+			return 0;
 	return add(x, &x->r->hide,
 		(struct resolved_path){
-			.source = path, .dest = path, .is_dir = S_ISDIR(st.st_mode)});
+			.source = real, .dest = path, .is_dir = S_ISDIR(st.st_mode)});
 }
 
 static bool matches(const char *name, const char *pattern)
@@ -271,8 +278,12 @@ static int find_root(struct resolver *x)
 	return 0;
 }
 
+/* /tmp is always the box's own; a --write of /tmp itself is mounted on top of it. */
 static int add_tmpfs(struct resolver *x)
 {
+	struct resolved_path tmp = {.source = "/tmp", .dest = "/tmp", .is_dir = true};
+	if (add(x, &x->r->tmpfs, tmp) < 0)
+		return -1;
 	for (size_t i = 0; i < x->policy->filesystem.tmpfs.n; i++) {
 		const char *path = absolute(x, x->policy->filesystem.tmpfs.v[i]);
 		if (refuse_destination(x, path) < 0 ||
@@ -330,7 +341,7 @@ int resolve_paths(struct resolved *ret, const struct policy *policy, const struc
 	struct arena *a, struct error *e)
 {
 	*ret = (struct resolved){0};
-	struct resolver x = {ret, policy, host, a, e};
+	struct resolver x = {.r = ret, .policy = policy, .host = host, .a = a, .e = e};
 	if (find_root(&x) < 0 || find_cwd(&x) < 0 || add_tmpfs(&x) < 0 ||
 		add_binds(&x, &ret->read, &policy->filesystem.read) < 0 ||
 		add_binds(&x, &ret->write, &policy->filesystem.write) < 0 || add_cwd(&x) < 0 ||

@@ -58,7 +58,8 @@ static int grab_idmapped(struct spawn *s, struct error *e)
 				plan->idmap.box_uid, plan->idmap.box_gid);
 		if (userns < 0)
 			return error_set(e, BLAME_HOST, -userns, "cannot make an idmap");
-		int fd = idmap_copy(step->path, userns, step->flags & MOUNT_RECURSIVE);
+		int fd = idmap_copy(step->path, userns, step->flags & MOUNT_RECURSIVE,
+			step->flags & MOUNT_READ_ONLY);
 		if (fd < 0 && fd != -EINVAL && fd != -EPERM)
 			return error_set(e, BLAME_HOST, -fd, "cannot idmap '%s'", step->path);
 		s->idmap_refused |= fd < 0;
