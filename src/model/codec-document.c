@@ -17,6 +17,8 @@
  * fault.
  */
 
+#define MAX_MARKS (10 * DOCUMENT_MAX_NODES)
+
 struct anchor {
 	const char *name;
 	struct node *node;
@@ -246,14 +248,29 @@ static struct node *node_new(struct builder *b, enum node_kind kind, struct plac
 	return node;
 }
 
+static int refuse_tag(struct builder *b, struct fy_token *tag)
+{
+	return fail(b, place_of(b, fy_token_start_mark(tag)),
+		"tags ('!…') are not supported; quote a string that begins with '!'");
+}
+
+/* The parser's mark is behind an opening quote. */
+static struct place scalar_place(struct builder *b, struct fy_event *event)
+{
+	struct place place = place_of(b, fy_event_start_mark(event));
+	enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+	bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+	place.column -= quoted && place.column > 1;
+	return place;
+}
+
 static int on_scalar(struct builder *b, struct fy_event *event)
 {
 	const struct fy_event_scalar_data *data = &event->scalar;
-	struct place place = place_of(b, fy_event_start_mark(event));
+	struct place place = scalar_place(b, event);
 	struct anchor *anchor;
 	if (data->tag)
-		return fail(b, place,
-			"tags ('!…') are not supported; quote a string that begins with '!'");
+		return refuse_tag(b, data->tag);
 	const char *text = scalar_text(b, data->value, place);
 	if (!text)
 		return -1;
@@ -284,7 +301,7 @@ static int on_start(struct builder *b, struct fy_event *event)
 	struct fy_token *tag = map ? event->mapping_start.tag : event->sequence_start.tag;
 	struct fy_token *anchor = map ? event->mapping_start.anchor : event->sequence_start.anchor;
 	if (tag)
-		return fail(b, place, "tags ('!…') are not supported");
+		return refuse_tag(b, tag);
 	if (expects_key(b))
 		return fail(b, place, "a key must be a string");
 	if (b->depth == DOCUMENT_MAX_DEPTH)
@@ -327,6 +344,7 @@ static const struct anchor *find_anchor(const struct builder *b, const char *nam
 static int on_alias(struct builder *b, struct fy_event *event)
 {
 	struct place place = place_of(b, fy_event_start_mark(event));
+	place.column -= place.column > 1; /* the parser's mark is behind the '*' */
 	const char *name = token_text(b, event->alias.anchor);
 	char clip[DOCUMENT_CLIP_SIZE];
 	if (expects_key(b))
@@ -430,7 +448,8 @@ static int read_text(struct builder *b, const char *text, size_t size)
 		return error_set(b->error, BLAME_US, 0, "cannot set up the YAML parser");
 	fy_diag_set_collect_errors(diag, true);
 	struct fy_parse_cfg config = {
-		.flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_DISABLE_MMAP_OPT,
+		.flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_DISABLE_MMAP_OPT |
+			FYPCF_SLOPPY_FLOW_INDENTATION,
 		.diag = diag,
 	};
 	__attribute__((cleanup(parser_destroyp))) struct fy_parser *parser =
@@ -468,6 +487,23 @@ static int refuse_directives(struct builder *b, const char *text, size_t size)
 	return 0;
 }
 
+/*
+ * The parser reads to the end of a flow list before it says that one begins, since the whole may be a
+ * key: a megabyte of brackets would cost it 150 MiB before any limit here is asked. Comments and
+ * strings are counted along; nobody has this many.
+ */
+static int refuse_crowd(struct builder *b, const char *text, size_t size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < size; i++) {
+		n += text[i] == '[' || text[i] == '{' || text[i] == ',';
+		if (n > MAX_MARKS)
+			return fail(b, place_at(text, i), "more than %d brackets and commas",
+				MAX_MARKS);
+	}
+	return 0;
+}
+
 /* How many bytes of @text are whole characters before the first that is none. */
 static size_t valid_prefix(const char *text, size_t size)
 {
@@ -494,7 +530,8 @@ int document_parse(const struct node **ret, struct arena *a, const struct docume
 		return fail(&b, place_at(text, (size_t)(nul - text)), "a NUL byte");
 	if (!utf8_valid(text, size))
 		return fail(&b, place_at(text, valid_prefix(text, size)), "not valid UTF-8");
-	if (refuse_directives(&b, text, size) < 0 || read_text(&b, text, size) < 0)
+	if (refuse_directives(&b, text, size) < 0 || refuse_crowd(&b, text, size) < 0 ||
+		read_text(&b, text, size) < 0)
 		return -1;
 	*ret = b.root;
 	return 0;

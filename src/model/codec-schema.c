@@ -55,9 +55,18 @@ static json_t *list_of(json_t *items)
 	return schema;
 }
 
+/* 0 is a limit for some, and refused by the others. */
+static double least(const struct policy_key *key)
+{
+	struct limit_value value;
+	return key->kind != KEY_LIMIT || limit_parse(key->limit, "0", &value) == 0
+		? (double)key->min
+		: 1;
+}
+
 static json_t *schema_size(const struct policy_key *key)
 {
-	return any_of(key, number("integer", 0),
+	return any_of(key, number("integer", least(key)),
 		pattern("^([0-9]+([.][0-9]+)?([KkMmGgTt]([Ii]?[Bb])?|[Bb])?|unlimited|none)$"));
 }
 
@@ -70,8 +79,7 @@ static json_t *schema_duration(const struct policy_key *key)
 
 static json_t *schema_number(const struct policy_key *key)
 {
-	return any_of(
-		key, number("integer", (double)key->min), pattern("^([0-9]+|unlimited|none)$"));
+	return any_of(key, number("integer", least(key)), pattern("^([0-9]+|unlimited|none)$"));
 }
 
 static json_t *schema_cpus(const struct policy_key *key, double min)
