@@ -43,18 +43,31 @@ static void put_rung(struct buf *b, const struct host_cgroup *c)
 	buf_putc(b, '\n');
 }
 
-static void put_capability(struct buf *b, const struct capability *c)
+#define INDENT "                            "
+
+/* What was said about the cgroups above is not said again for each thing that they give. */
+static void put_cause(struct buf *b, const struct capability *c, const struct host_cgroup *cgroup)
+{
+	if (c->why != NULL && c->why == cgroup->why_not_better) {
+		put_line(b, INDENT, "why: as said above");
+		return;
+	}
+	if (c->why != NULL)
+		put_line(b, INDENT "why: ", c->why);
+	if (c->remedy != NULL)
+		put_line(b, INDENT "try: ", c->remedy);
+}
+
+static void put_capability(
+	struct buf *b, const struct capability *c, const struct host_cgroup *cgroup)
 {
 	buf_printf(b, "  %-8s %-16s %s\n", c->ok ? "ok" : "missing", c->name, c->meaning);
-	if (c->why != NULL)
-		put_line(b, "                            why: ", c->why);
-	if (c->remedy != NULL)
-		put_line(b, "                            try: ", c->remedy);
+	put_cause(b, c, cgroup);
 }
 
 static void put_limit(struct buf *b, enum limit limit, const struct doctor_limit *l)
 {
-	buf_printf(b, "  %-16s %-11s%s%s\n", limit_option(limit), enforced_by_name(l->by),
+	buf_printf(b, "  %-16s %s%s%s\n", limit_option(limit), enforced_by_name(l->by),
 		l->in_default ? " (set by default)" : "",
 		l->degraded ? "; not fully enforced here" : "");
 }
@@ -65,7 +78,7 @@ const char *doctor_format_text(const struct doctor *d, struct arena *a)
 	put_host(&b, d->host);
 	put_rung(&b, &d->host->cgroup);
 	for (size_t i = 0; i < d->n; i++)
-		put_capability(&b, &d->capability[i]);
+		put_capability(&b, &d->capability[i], &d->host->cgroup);
 	buf_puts(&b, "\nwhat would enforce each limit:\n");
 	for (int l = 0; l < LIMIT_COUNT_; l++)
 		put_limit(&b, (enum limit)l, &d->limit[l]);

@@ -218,6 +218,9 @@ static void examine_limit(struct doctor *d, enum limit limit, const struct polic
 	l->in_default = v->set;
 	l->by = plan_enforced_by(policy, d->host, limit);
 	l->degraded = v->set && (l->by == ENFORCED_NONE || l->by == ENFORCED_SAMPLED);
+	/* No swap was asked for, and there is none. */
+	if (limit == LIMIT_SWAP && v->value == 0 && d->host->cgroup.has_swap)
+		l->degraded = false;
 	if (l->degraded)
 		d->full = false;
 }

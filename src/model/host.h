@@ -39,7 +39,7 @@ struct host_cgroup {
 	 * On v2 all of them are the same directory.
 	 */
 	const char *base[CONTROLLER_COUNT_];
-	bool has_swap;        /* memory.swap.max, memory.memsw.limit_in_bytes */
+	bool has_swap;        /* memory.swap.max, memory.memsw.limit_in_bytes, or no swap */
 	bool has_kill;        /* cgroup.kill (5.14) */
 	bool has_freeze;      /* cgroup.freeze */
 	bool has_memory_peak; /* memory.peak (5.19), v1 max_usage always */

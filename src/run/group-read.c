@@ -126,9 +126,11 @@ static void put_counter(struct observation *o, const struct counter *c)
 		o->counters[o->n_counters++] = *c;
 }
 
-/* The group's own began at 0 when it was made. A file that several are read from is read for each. */
-static void read_own(const struct group *g, struct observation *o, struct arena *a)
+/* The group's own began at 0 when it was made. False if it is certain that nothing was killed. */
+static bool read_own(const struct group *g, struct observation *o, struct arena *a)
 {
+	bool counted = false;
+	uint64_t kills = 0;
 	for (const struct group_counter *c = g->ops->counters; c->fact != NULL; c++) {
 		struct counter counter = {.fact = c->fact, .own = true};
 		int dir = group_fd(g, c->controller);
@@ -137,7 +139,12 @@ static void read_own(const struct group *g, struct observation *o, struct arena 
 		counter.where =
 			arena_printf(a, "%s/%s/%s", g->host->base[c->controller], g->name, c->file);
 		put_counter(o, &counter);
+		if (strcmp(c->fact, "oom_kill") == 0) {
+			counted = true;
+			kills += counter.after;
+		}
 	}
+	return !counted || kills > 0;
 }
 
 static void put_above(const struct group *g, const struct group_above *after, unsigned level,
@@ -239,8 +246,9 @@ static void read_io(const struct group *g, struct usage *u)
 void group_read(struct group *g, struct observation *o, struct arena *a)
 {
 	struct usage *u = &o->usage;
-	read_own(g, o, a);
-	read_above(g, o, a);
+	/* The groups above are asked for who is to blame for a kill, if there was one. */
+	if (read_own(g, o, a))
+		read_above(g, o, a);
 	read_memory_and_pids(g, u);
 	read_cpu(g, u);
 	read_pressure(g, "cpu.pressure", &u->cpu);

@@ -211,6 +211,13 @@ static void unusual_layout(struct cgroup_layout *l, struct arena *a)
 	while (fd >= 0 && text.size < MOUNTINFO_MAX && (n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(&text, chunk, (size_t)n);
 	cgroup_layout_parse(l, buf_str(&text), a);
+	for (int c = 0; c < CONTROLLER_COUNT_; c++) {
+		struct cgroup_mount *m = &l->mount[c];
+		/* Another mount may lie over it. */
+		if (m->path != NULL &&
+			magic(m->path) != (m->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+			*m = (struct cgroup_mount){0};
+	}
 }
 
 /* ---- bases ---- */
@@ -255,7 +262,7 @@ static void find_below_own(struct search *s, int c)
 {
 	if (s->layout.mount[c].path == NULL) {
 		if (c == CONTROLLER_MEMORY || c == CONTROLLER_PIDS)
-			note(s, OBSTACLE_NOT_MOUNTED, v1_names[c]);
+			note(s, OBSTACLE_NOT_MOUNTED, arena_printf(s->a, TOP "/%s", v1_names[c]));
 		return;
 	}
 	char *dir = own_directory(s, c);
@@ -422,7 +429,7 @@ static void learn_swap(struct search *s)
 			(!cgroup_has_file(own, "memory.max") ||
 				cgroup_has_file(own, "memory.swap.max"));
 	}
-	if (s->c->rung != RUNG_NONE && !s->c->has_swap)
+	if (!s->c->has_swap)
 		s->c->has_swap = group_host_has_no_swap();
 }
 

@@ -29,9 +29,14 @@ static const char *sudo(const struct remedy *r)
 	return r->f->uid == 0 ? "" : "sudo ";
 }
 
+/* The whole of v2, or the v1 hierarchy that is missing among others. */
 static const char *mount_them(const struct remedy *r)
 {
-	return arena_printf(r->a, "%smount -t cgroup2 none /sys/fs/cgroup", sudo(r));
+	const char *name = strrchr(r->f->where, '/') + 1;
+	if (strcmp(name, "cgroup") == 0)
+		return arena_printf(r->a, "%smount -t cgroup2 none '%s'", sudo(r), r->f->where);
+	return arena_printf(r->a, "%smkdir -p '%s' && %smount -t cgroup -o %s none '%s'", sudo(r),
+		r->f->where, sudo(r), name, r->f->where);
 }
 
 static const char *other_mount(const struct remedy *r)
@@ -132,14 +137,16 @@ static const char *word(struct arena *a, const char *format, const char *where)
 void host_explain_cgroup(
 	struct host_cgroup *c, struct arena *a, const struct cgroup_finding *finding)
 {
-	const struct remedy r = {.a = a, .f = finding};
+	struct cgroup_finding f = *finding;
+	const struct remedy r = {.a = a, .f = &f};
 	c->why_not_better = c->remedy = NULL;
-	if (finding->obstacle == OBSTACLE_NONE || finding->obstacle >= OBSTACLE_COUNT_)
+	if (f.obstacle == OBSTACLE_NONE || f.obstacle >= OBSTACLE_COUNT_)
 		return;
-	c->why_not_better = word(a, cgroup_words[finding->obstacle].why,
-		finding->where != NULL ? finding->where : "/sys/fs/cgroup");
-	if (cgroup_words[finding->obstacle].remedy != NULL)
-		c->remedy = cgroup_words[finding->obstacle].remedy(&r);
+	if (f.where == NULL)
+		f.where = "/sys/fs/cgroup";
+	c->why_not_better = word(a, cgroup_words[f.obstacle].why, f.where);
+	if (cgroup_words[f.obstacle].remedy != NULL)
+		c->remedy = cgroup_words[f.obstacle].remedy(&r);
 }
 
 /* ---- user namespaces ---- */

@@ -85,7 +85,7 @@ bool host_in_container(void)
 static bool try_idmapped_mount(const struct host *h)
 {
 	int userns = idmap_open(h->uid, h->gid, TRIAL_ID, TRIAL_ID);
-	int copy = userns < 0 ? -1 : idmap_copy("/", userns, false);
+	int copy = userns < 0 ? -1 : idmap_copy("/", userns, false, true);
 	fd_close(copy >= 0 ? copy : -1);
 	fd_close(userns >= 0 ? userns : -1);
 	return copy >= 0;
