@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "model/filter-rules.h"
 
@@ -149,6 +150,31 @@ const struct filter_rule filter_rules[] = {
 		.arg = 0,
 		VALUES(PER_LINUX, PER_LINUX32, UNAME26, PER_LINUX32 | UNAME26, ADDR_NO_RANDOMIZE,
 			0xffffffff)},
+	/*
+	 * The working directory outlives the run. A set-user-ID program left there would give
+	 * any user of the host the rights of the run's. A file can be born with the bit, by
+	 * open(2) and mknod(2), but then loses it to the first byte that is put in.
+	 */
+	{.name = "chmod",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 1,
+		VALUES(S_ISUID)},
+	{.name = "fchmod",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 1,
+		VALUES(S_ISUID)},
+	{.name = "fchmodat",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 2,
+		VALUES(S_ISUID)},
+	{.name = "fchmodat2",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 2,
+		VALUES(S_ISUID)},
 	/* AF_VSOCK reaches the hypervisor from any network namespace; others are rarely audited. */
 	{.name = "socket",
 		.action = FILTER_ERRNO(EAFNOSUPPORT),
