@@ -66,6 +66,7 @@ struct box {
 	int slots[PLAN_MAX_SLOTS]; /* -1, or a tree that the supervisor has grabbed already */
 	struct box_stack *init_stack, *payload_stack;
 	volatile uint32_t go;
+	volatile int root; /* out, for the payload: the maker's descriptor of the box's root */
 	volatile pid_t init_pid, payload_pid; /* out; as the supervisor counts pids */
 };
 

@@ -168,8 +168,8 @@ static long step_mask(struct box *box, const struct step *step, int *root)
 {
 	(void)box;
 	int point = mount_point(*root, step->path);
-	if (point == -ENOENT)
-		return 0; /* gone since it was looked at: nothing to hide */
+	if (point == -ENOENT || (point == -EACCES && step->flags & MOUNT_OPTIONAL))
+		return 0; /* gone since it was looked at, or out of reach: nothing to hide */
 	if (point < 0)
 		return point;
 	int empty = mount_point(*root, step->text);

@@ -35,7 +35,33 @@ static bool run_steps(struct box *box)
 			return false;
 		}
 	}
+	box->root = root;
 	return true;
+}
+
+static int builder_main(void *data)
+{
+	return run_steps(data) ? 0 : 1;
+}
+
+/*
+ * Steps that take on the box's own root are done by a process that ends with them: the maker stays
+ * who it was, for the cgroups belong to the host's user. Root and working directory are shared, so
+ * that a pivot_root(2) in one is one in both.
+ */
+static bool run_steps_apart(struct box *box)
+{
+	struct clone_request request = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES,
+		.exit_signal = SIGCHLD,
+		.stack = box->payload_stack,
+		.stack_size = sizeof(*box->payload_stack),
+	};
+	int status = 1;
+	long pid = clone_call(&request, builder_main, box);
+	if (pid < 0)
+		report_failure(box, REPORT_MAKER, MAKER_START, pid, 0);
+	return pid > 0 && sys_wait4((pid_t)pid, &status, 0, NULL) == pid && status == 0;
 }
 
 static long clone_init(struct box *box)
@@ -70,7 +96,6 @@ static long clone_payload(struct box *box)
 static long new_pid_namespace(struct box *box)
 {
 	(void)box;
-	/* mounting procfs shows the pid namespace of our children: so this comes before the steps */
 	return sys_unshare(CLONE_NEWPID);
 }
 
@@ -84,9 +109,10 @@ int maker_main(void *data)
 	struct box *box = data;
 	if (bind_to_supervisor(box) < 0 || wait_for_maps(box) < 0)
 		return 1;
+	/* before the pid namespace, whose first process is its init and nobody else */
+	if (!(box->plan->own_root ? run_steps_apart(box) : run_steps(box)))
+		return 1;
 	for (int step = MAKER_PID_NAMESPACE; step < MAKER_COUNT_; step++) {
-		if (step == MAKER_INIT && !run_steps(box))
-			return 1;
 		long r = work[step](box);
 		if (r < 0) {
 			report_failure(box, REPORT_MAKER, (size_t)step, r, 0);

@@ -118,7 +118,7 @@ static long step_close_fds(struct box *box, const struct step *step)
 static long step_filter(struct box *box, const struct step *step)
 {
 	(void)step;
-	return seccomp_load(box->plan->filter, box->plan->n_filter);
+	return seccomp_install(box->plan->filter, box->plan->n_filter);
 }
 
 static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step *) = {
@@ -166,7 +166,7 @@ int payload_main(void *data)
 {
 	struct box *box = data;
 	const struct steps *steps = &box->plan->payload;
-	int root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int root = box->root;
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->v[i];
 		int detail = -1;

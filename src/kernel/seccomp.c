@@ -4,7 +4,7 @@
 #include "kernel/seccomp.h"
 #include "kernel/sys.h"
 
-long seccomp_load(const struct sock_filter *code, unsigned short n)
+long seccomp_install(const struct sock_filter *code, unsigned short n)
 {
 	struct sock_fprog program = {.len = n, .filter = (struct sock_filter *)(uintptr_t)code};
 

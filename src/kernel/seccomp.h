@@ -10,6 +10,6 @@
  * accept (or a kernel without CONFIG_SECCOMP_FILTER), EACCES without the privilege, ENOSYS before
  * Linux 3.17. For the child: no libc.
  */
-long seccomp_load(const struct sock_filter *code, unsigned short n);
+long seccomp_install(const struct sock_filter *code, unsigned short n);
 
 #endif

@@ -21,7 +21,7 @@ static const struct sock_filter deny_getppid[] = {
 static void load(void)
 {
 	REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	REQUIRE(seccomp_load(deny_getppid, N(deny_getppid)) == 0);
+	REQUIRE(seccomp_install(deny_getppid, N(deny_getppid)) == 0);
 	REQUIRE(syscall(SYS_getppid) == -1 && errno == EACCES);
 	REQUIRE(syscall(SYS_getpid) > 0);
 }
@@ -33,8 +33,8 @@ static void refuse_bad_programs(void)
 	};
 
 	REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	REQUIRE(seccomp_load(endless, N(endless)) == -EINVAL);
-	REQUIRE(seccomp_load(deny_getppid, 0) == -EINVAL);
+	REQUIRE(seccomp_install(endless, N(endless)) == -EINVAL);
+	REQUIRE(seccomp_install(deny_getppid, 0) == -EINVAL);
 	REQUIRE(syscall(SYS_getppid) > 0);
 }
 
@@ -43,7 +43,7 @@ static void refuse_without_no_new_privs(void)
 	REQUIRE(geteuid() != 0 || setresuid(65534, 65534, 65534) == 0);
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		_exit(NOT_HERE);
-	REQUIRE(seccomp_load(deny_getppid, N(deny_getppid)) == -EACCES);
+	REQUIRE(seccomp_install(deny_getppid, N(deny_getppid)) == -EACCES);
 }
 
 static void test_load(void **state)

@@ -118,15 +118,15 @@ static int grab_devices(struct plan_build *b, int *ret_first)
 static void choose_root(struct plan_build *b, int root_slot)
 {
 	uint32_t flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV;
+	/* the box's own root from here on, who is to own what is made in its tmpfs */
+	if (b->plan->own_root)
+		plan_box(b, .kind = STEP_IDS, .number = 0, .value = 0);
 	if (!b->resolved->root)
 		plan_box(b, .kind = STEP_ROOT_EMPTY, .flags = MOUNT_NO_SUID | MOUNT_NO_DEV);
 	else if (root_slot >= 0)
 		plan_box(b, .kind = STEP_ROOT_SLOT, .path = b->resolved->root, .slot = root_slot);
 	else
 		plan_box(b, .kind = STEP_ROOT_HERE, .flags = flags);
-	/* the box's own root from here on: owner of what is made in its tmpfs */
-	if (b->policy->user.mode == USER_ISOLATED)
-		plan_box(b, .kind = STEP_IDS, .number = 0, .value = 0);
 }
 
 /* ---- stage 3 ---- */
@@ -274,6 +274,8 @@ static void hide_the_rest(struct plan_build *b, const struct items *items)
 			continue; /* became a tmpfs */
 		struct step mask = {.kind = STEP_MASK, .path = p->dest,
 			.text = p->is_dir ? EMPTY_DIR : EMPTY_FILE};
+		if (b->plan->own_root)
+			mask.flags = MOUNT_OPTIONAL; /* what even the box's root cannot reach is hidden */
 		bool later = path_is_below(p->dest, "/proc");
 		plan_add(b, later ? &b->plan->payload : &b->plan->box, mask);
 	}
@@ -323,10 +325,11 @@ int plan_mounts(struct plan_build *b)
 	make_proc(b);
 	place_items(b, &items);
 	hide_the_rest(b, &items);
+	/* after the procfs, which may be mounted only where another one can be seen in full */
 	if (!r->root || root_slot >= 0)
-		plan_box(b, .kind = STEP_PIVOT);
+		plan_payload(b, .kind = STEP_PIVOT);
 	if (!r->root)
-		plan_box(b, .kind = STEP_SEAL,
+		plan_payload(b, .kind = STEP_SEAL,
 			.flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV);
 	if (b->plan->new_network)
 		plan_box(b, .kind = STEP_LOOPBACK);

@@ -176,6 +176,7 @@ static int decide_user(struct plan_build *b)
 	}
 	if (host->privileged) {
 		uint32_t base = b->input->isolated_base;
+		plan->own_root = true;
 		plan->uid_map = plan->gid_map =
 			arena_printf(b->a, "0 %u %u\n", base, ISOLATED_RANGE);
 		plan->idmap = (struct plan_idmap){.used = host->idmapped_mounts,

@@ -105,6 +105,7 @@ struct plan {
 	bool new_network;
 	const char *uid_map, *gid_map; /* as written to /proc/PID/uid_map */
 	bool deny_setgroups;
+	bool own_root; /* plan->box takes on the box's own root (STEP_IDS) */
 	struct plan_idmap idmap;
 	struct steps box;
 	struct steps payload;
