@@ -17,8 +17,6 @@
  * fault.
  */
 
-#define MAX_MARKS (10 * DOCUMENT_MAX_NODES)
-
 struct anchor {
 	const char *name;
 	struct node *node;
@@ -459,79 +457,11 @@ static int read_text(struct builder *b, const char *text, size_t size)
 	return read_events(b, parser, diag);
 }
 
-static struct place place_at(const char *text, size_t offset)
-{
-	struct place place = {1, 1};
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n')
-			place = (struct place){place.line + 1, 1};
-		else if (((unsigned char)text[i] & 0xc0) != 0x80)
-			place.column++;
-	}
-	return place;
-}
-
-/*
- * "%YAML", "%TAG": there is no use for them here, and the parser's time for many is quadratic. No
- * other line of a map begins with a percent sign in its first column.
- */
-static int refuse_directives(struct builder *b, const char *text, size_t size)
-{
-	static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark is no column */
-	size_t start = size >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
-	for (size_t i = start; i < size; i++) {
-		bool first = i == start || text[i - 1] == '\n' || text[i - 1] == '\r';
-		if (first && text[i] == '%')
-			return fail(b, place_at(text, i), "directives ('%%…') are not supported");
-	}
-	return 0;
-}
-
-/*
- * The parser reads to the end of a flow list before it says that one begins, since the whole may be a
- * key: a megabyte of brackets would cost it 150 MiB before any limit here is asked. Comments and
- * strings are counted along; nobody has this many.
- */
-static int refuse_crowd(struct builder *b, const char *text, size_t size)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < size; i++) {
-		n += text[i] == '[' || text[i] == '{' || text[i] == ',';
-		if (n > MAX_MARKS)
-			return fail(b, place_at(text, i), "more than %d brackets and commas",
-				MAX_MARKS);
-	}
-	return 0;
-}
-
-/* How many bytes of @text are whole characters before the first that is none. */
-static size_t valid_prefix(const char *text, size_t size)
-{
-	size_t i = 0;
-	while (i < size) {
-		size_t n = 1;
-		while (n <= 4 && (i + n > size || !utf8_valid(text + i, n)))
-			n++;
-		if (n > 4)
-			break;
-		i += n;
-	}
-	return i;
-}
-
 int document_parse(const struct node **ret, struct arena *a, const struct document *document,
 	const char *text, size_t size, struct error *e)
 {
 	struct builder b = {.document = document, .arena = a, .error = e, .last = {1, 1}};
-	if (size > DOCUMENT_MAX_SIZE)
-		return error_set(e, document->blame, 0, "%s is larger than 1 MiB", document->label);
-	const char *nul = memchr(text, '\0', size);
-	if (nul)
-		return fail(&b, place_at(text, (size_t)(nul - text)), "a NUL byte");
-	if (!utf8_valid(text, size))
-		return fail(&b, place_at(text, valid_prefix(text, size)), "not valid UTF-8");
-	if (refuse_directives(&b, text, size) < 0 || refuse_crowd(&b, text, size) < 0 ||
-		read_text(&b, text, size) < 0)
+	if (document_check_text(document, text, size, e) < 0 || read_text(&b, text, size) < 0)
 		return -1;
 	*ret = b.root;
 	return 0;
