@@ -195,8 +195,8 @@ static int parse_request(
 	struct option_target *t, enum command command, int argc, char **argv, struct error *e)
 {
 	struct option_scan s;
-	const struct option_spec *o;
-	const char *value;
+	const struct option_spec *o = NULL;
+	const char *value = NULL;
 	enum option_found found;
 
 	option_scan_init(&s, command, argc, argv);
