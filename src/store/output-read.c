@@ -84,6 +84,7 @@ static uint64_t repair(int fd)
 	snprintf(note, sizeof note, "{\"repaired\":{\"removed_bytes\":%" PRIu64 "}}\n", torn);
 	if (ftruncate(fd, whole) < 0 || fd_write_all(fd, note, strlen(note)) < 0)
 		return torn;
+	lseek(fd, 0, SEEK_SET);
 	return 0;
 }
 

@@ -22,8 +22,9 @@
 #define DB_NAME "state.db"
 
 /* How long a lock of another process is waited for. */
-#define BUSY_MAX_US      (2 * US_PER_SEC)
-#define BUSY_MAX_TIDY_US (5000)
+#define BUSY_MAX_US       (2 * US_PER_SEC)
+#define BUSY_MAX_TIDY_US  5000 /* for emptying the log: there will be another time */
+#define BUSY_MAX_LARGE_US 200000 /* for emptying one that has grown large */
 
 /*
  * Pages in the log from which it is written back. The log is read whole by the next process that opens
@@ -32,6 +33,7 @@
  */
 #define WAL_PAGES_IDLE   100
 #define WAL_PAGES_URGENT 400
+#define WAL_PAGES_LARGE  2000
 
 /*
  * Step n leads from user_version n to n + 1; a new data base takes all of them. A step that was
@@ -172,6 +174,9 @@ int store_fail(struct store *s, int rc, struct error *e)
 		return error_set(e, BLAME_HOST, 0,
 			"'%s/" DB_NAME "': another process has had it locked for 2 s",
 			s->dir->path);
+	if (rc == SQLITE_SCHEMA) /* only check_version() says so */
+		return error_set(e, BLAME_HOST, 0,
+			"'%s/" DB_NAME "' is of another version of bulkhead", s->dir->path);
 	return error_set(
 		e, BLAME_HOST, 0, "'%s/" DB_NAME "': %s", s->dir->path, sqlite3_errstr(rc));
 }
@@ -399,7 +404,7 @@ static bool write_back(struct store *s)
 	if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) !=
 		SQLITE_OK)
 		return false;
-	s->busy_max_us = BUSY_MAX_TIDY_US;
+	s->busy_max_us = s->wal_pages < WAL_PAGES_LARGE ? BUSY_MAX_TIDY_US : BUSY_MAX_LARGE_US;
 	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	s->busy_max_us = BUSY_MAX_US;
 	if (rc == SQLITE_OK)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+
+#include "model/verdict.h"
+#include "store/test-rows.h"
+
+static struct run_row find(struct store *s, struct arena *a, const char *id)
+{
+	struct run_row row;
+	struct error e = ERROR_INIT;
+	if (store_find(s, id, a, &row, &e) < 0)
+		fail_msg("%s", e.text);
+	return row;
+}
+
+static void a_run_is_on_and_then_has_ended(void **state)
+{
+	struct test_state *t = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	cleanup_store struct store *reader = open_store(t, STORE_READ);
+	struct run_begin b = test_begin(test_id(1, 1));
+	struct run_end end = test_end("exit_nonzero");
+	b.key = "nightly";
+	b.log_dir = "/somewhere";
+	end.exit_status = 42;
+	assert_int_equal(store_run_begin(s, &b, NULL), 0);
+	struct run_row row = find(reader, &a, b.id);
+	assert_int_equal(row.state, RUN_ON);
+	assert_null(row.cause);
+	assert_null(row.verdict);
+	assert_int_equal(row.exit_status, -1);
+	assert_int_equal(row.pid, getpid());
+	assert_int_equal(store_run_end(s, &b, &end, NULL), 0);
+	row = find(reader, &a, b.id);
+	assert_int_equal(row.state, RUN_ENDED);
+	assert_string_equal(row.cause, "exit_nonzero");
+	assert_int_equal(row.exit_status, 42);
+	assert_string_equal(row.verdict, TEST_VERDICT);
+	assert_string_equal(row.observation, "{}");
+	assert_string_equal(row.key, "nightly");
+	assert_string_equal(row.policy, "default");
+	assert_string_equal(row.log_dir, "/somewhere");
+	assert_int_equal(row.started_us, b.started_us);
+	assert_int_equal(row.ended_us, end.ended_us);
+	assert_int_equal(count_runs(reader, NULL, NULL), 1);
+}
+
+static void end_alone_writes_the_whole_row(void **state)
+{
+	struct test_state *t = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	struct run_begin b = test_begin(test_id(1, 1));
+	struct run_end end = test_end("ok");
+	assert_int_equal(store_run_end(s, &b, &end, NULL), 0);
+	struct run_row row = find(s, &a, b.id);
+	assert_int_equal(row.state, RUN_ENDED);
+	assert_int_equal(row.argc, 3);
+	assert_string_equal(row.argv[2], "exit 0");
+	assert_null(row.argv[3]);
+}
+
+static void words_of_any_size_are_taken(void **state)
+{
+	struct test_state *t = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	static char long_word[200000];
+	memset(long_word, 'x', sizeof long_word - 1);
+	const char *many[6001];
+	for (size_t i = 0; i < 6000; i++)
+		many[i] = "";
+	many[6000] = NULL;
+	const char *const cases[][4] = {{"a", long_word, "b", NULL}, {"", "", "", NULL},
+		{"\xff\n\x1b[2J", "caf\xc3\xa9", "'", NULL}};
+	static const size_t kept[] = {2, 3, 3};
+	struct run_row row;
+	for (size_t i = 0; i < 3; i++) {
+		struct run_begin b = test_begin(test_id(i, 1));
+		b.argv = cases[i];
+		assert_int_equal(store_run_begin(s, &b, NULL), 0);
+		row = find(s, &a, b.id);
+		assert_int_equal(row.argc, kept[i]);
+		assert_int_equal(row.argv_cut, i == 0);
+		assert_int_equal(strncmp(row.argv[1], cases[i][1], strlen(row.argv[1])), 0);
+	}
+	struct run_begin b = test_begin(test_id(9, 1));
+	b.argv = many;
+	b.argc = 6000;
+	assert_int_equal(store_run_begin(s, &b, NULL), 0);
+	row = find(s, &a, b.id);
+	assert_int_equal(row.argc, 4096);
+	assert_true(row.argv_cut);
+	b = test_begin(test_id(10, 1));
+	b.argc = 0;
+	assert_int_equal(store_run_begin(s, &b, NULL), 0);
+	row = find(s, &a, b.id);
+	assert_int_equal(row.argc, 0);
+	assert_null(row.argv[0]);
+	assert_false(row.argv_cut);
+}
+
+/* A supervisor that begins the run @data and is killed. */
+struct victim_run {
+	struct test_state *t;
+	const char *id;
+};
+
+static int begin_and_die(void *data)
+{
+	struct victim_run *v = data;
+	struct store *s;
+	struct run_begin b = test_begin(v->id);
+	b.key = "lost one";
+	if (store_open(&s, &v->t->dir, STORE_WRITE, NULL) < 0 || store_run_begin(s, &b, NULL) < 0)
+		return CHILD_WRONG;
+	return raise(SIGKILL);
+}
+
+static void a_run_whose_supervisor_died_is_lost(void **state)
+{
+	struct test_state *t = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct victim_run v = {t, test_id(1, 1)};
+	struct run_begin living = test_begin(test_id(2, 2));
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	unsigned n;
+	assert_int_equal(in_child(begin_and_die, &v), 128 + SIGKILL);
+	assert_int_equal(store_run_begin(s, &living, NULL), 0);
+	/* One that only looks sees it too, and changes nothing. */
+	cleanup_store struct store *reader = open_store(t, STORE_READ);
+	assert_int_equal(find(reader, &a, v.id).state, RUN_LOST);
+	assert_non_null(strstr(find(reader, &a, v.id).verdict, "supervisor_lost"));
+	assert_int_equal(count_runs(reader, "supervisor_lost", NULL), 1);
+	assert_int_equal(store_settle_lost(s, 1700000000000000, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(store_settle_lost(s, 1700000001000000, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	struct run_row row = find(reader, &a, v.id);
+	assert_int_equal(row.state, RUN_LOST);
+	assert_string_equal(row.cause, "supervisor_lost");
+	assert_int_equal(row.exit_status, -1);
+	assert_non_null(strstr(row.verdict, "2023-11-14T22:13:20"));
+	assert_non_null(strstr(row.verdict, "lost one"));
+	struct observation o;
+	assert_int_equal(
+		observation_parse_json(&o, row.observation, strlen(row.observation), &a, NULL), 0);
+	assert_int_equal(find(reader, &a, living.id).state, RUN_ON);
+}
+
+static void a_run_that_only_seemed_lost_ends_all_the_same(void **state)
+{
+	struct test_state *t = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	struct run_begin b = test_begin(test_id(1, 1));
+	struct run_end end = test_end("ok");
+	assert_int_equal(store_run_begin(s, &b, NULL), 0);
+	assert_int_equal(unlinkat(t->dir.fd, "lock", 0), 0); /* somebody tidied up too well */
+	cleanup_store struct store *other = open_store(t, STORE_WRITE);
+	unsigned n;
+	assert_int_equal(store_settle_lost(other, time_realtime_us(), &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(store_run_end(s, &b, &end, NULL), 0);
+	assert_string_equal(find(other, &a, b.id).cause, "ok");
+	assert_int_equal(find(other, &a, b.id).state, RUN_ENDED);
+}
+
+#define N_WRITERS 8
+#define N_RUNS    200
+
+struct writer {
+	struct test_state *t;
+	unsigned number;
+};
+
+/* As in real life, each run opens the data base anew. */
+static int write_runs(void *data)
+{
+	struct writer *w = data;
+	struct error e = ERROR_INIT;
+	for (unsigned i = 0; i < N_RUNS; i++) {
+		struct store *s;
+		struct run_begin b = test_begin(test_id(i, w->number));
+		struct run_end end = test_end("ok");
+		char key[16];
+		snprintf(key, sizeof key, "w%u", w->number);
+		b.key = key;
+		if (store_open(&s, &w->t->dir, STORE_WRITE, &e) < 0 ||
+			store_settle_lost(s, b.started_us, NULL, &e) < 0 ||
+			store_run_begin(s, &b, &e) < 0) {
+			fprintf(stderr, "%s\n", e.text);
+			return CHILD_WRONG;
+		}
+		store_tidy(s, &RETENTION_DEFAULT, i % 20 == 0);
+		if (store_run_end(s, &b, &end, &e) < 0) {
+			fprintf(stderr, "%s\n", e.text);
+			return CHILD_WRONG;
+		}
+		store_close(s);
+	}
+	return CHILD_OK;
+}
+
+static void many_write_at_once_and_nothing_is_lost(void **state)
+{
+	struct test_state *t = *state;
+	pid_t pids[N_WRITERS];
+	for (unsigned i = 0; i < N_WRITERS; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0)
+			_exit(write_runs(&(struct writer){t, i}));
+	}
+	for (unsigned i = 0; i < N_WRITERS; i++) {
+		int status;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	cleanup_store struct store *s = open_store(t, STORE_READ);
+	assert_int_equal(count_runs(s, "ok", NULL), N_WRITERS * N_RUNS);
+	assert_int_equal(count_runs(s, "ok", "w3"), N_RUNS);
+	/* The log was begun anew again and again. */
+	off_t wal = file_size(t->dir.fd, "state.db-wal");
+	if (wal > 24 << 20)
+		fail_msg("the log has %lld bytes", (long long)wal);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		state_test(a_run_is_on_and_then_has_ended),
+		state_test(end_alone_writes_the_whole_row),
+		state_test(words_of_any_size_are_taken),
+		state_test(a_run_whose_supervisor_died_is_lost),
+		state_test(a_run_that_only_seemed_lost_ends_all_the_same),
+		state_test(many_write_at_once_and_nothing_is_lost),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
