@@ -134,8 +134,10 @@ static long step_tmpfs(struct box *box, const struct step *step, int *root)
 static long step_proc(struct box *box, const struct step *step, int *root)
 {
 	(void)box;
+	/* init, which none inside may trace, is not to be seen: its files belong to the same uid */
+	static const char *const options[] = {"hidepid", "ptraceable", NULL};
 	return attach_new(
-		mount_new("proc", NULL, mount_attributes(step->flags)), *root, step->path);
+		mount_new("proc", options, mount_attributes(step->flags)), *root, step->path);
 }
 
 static long step_devpts(struct box *box, const struct step *step, int *root)

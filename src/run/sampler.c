@@ -3,40 +3,36 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/fd.h"
 
-int sampler_open(struct sampler *s, pid_t init)
+/* Of proc_pid_stat(5). */
+enum { STAT_PPID = 4, STAT_UTIME = 14, STAT_STIME, STAT_CUTIME, STAT_CSTIME, STAT_RSS = 24 };
+
+struct process {
+	pid_t pid, parent;
+	bool inside;
+	uint64_t bytes, cpu_us;
+};
+
+struct processes {
+	struct process *v;
+	size_t n, room;
+};
+
+void sampler_init(struct sampler *s, pid_t init, pid_t payload)
 {
-	char path[64];
-	struct stat st;
-	*s = (struct sampler){0};
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)init);
-	if (stat(path, &st) < 0)
-		return -1;
-	s->pidns_dev = st.st_dev;
-	s->pidns_ino = st.st_ino;
-	return 0;
+	*s = (struct sampler){.init = init, .payload = payload};
 }
 
-static bool is_of_box(const struct sampler *s, int proc, const char *pid)
-{
-	char path[64];
-	struct stat st;
-	snprintf(path, sizeof(path), "%.20s/ns/pid", pid);
-	return fstatat(proc, path, &st, 0) == 0 && st.st_ino == s->pidns_ino &&
-		st.st_dev == s->pidns_dev;
-}
-
-/* The number in place @index (from 1, as proc(5) counts) of a stat line, whose name may hold anything. */
-static uint64_t stat_field(const char *line, int index)
+/* The name, in brackets, may hold anything, brackets and spaces too. */
+uint64_t sampler_stat_field(const char *line, int index)
 {
 	const char *p = strrchr(line, ')');
 	for (int at = 2; p && at < index; at++)
@@ -44,38 +40,87 @@ static uint64_t stat_field(const char *line, int index)
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-enum { STAT_UTIME = 14, STAT_STIME = 15, STAT_CUTIME = 16, STAT_CSTIME = 17, STAT_RSS = 24 };
-
-static void add_process(struct sampler *s, const char *line, uint64_t *bytes)
+static void add(struct processes *list, const struct process *p)
 {
+	if (list->n == list->room) {
+		list->room = list->room ? 2 * list->room : 256;
+		list->v = realloc(list->v, list->room * sizeof(*list->v));
+		if (!list->v)
+			out_of_memory();
+	}
+	list->v[list->n++] = *p;
+}
+
+static void read_process(struct processes *list, int proc, const char *pid)
+{
+	char path[64], line[1024];
 	uint64_t tick_us = 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	*bytes += stat_field(line, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE);
+	snprintf(path, sizeof(path), "%.20s/stat", pid);
+	if (file_read_text(proc, path, line, sizeof(line)) <= 0)
+		return;
+	struct process p = {
+		.pid = (pid_t)strtol(pid, NULL, 10),
+		.parent = (pid_t)sampler_stat_field(line, STAT_PPID),
+		.bytes = sampler_stat_field(line, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE),
+	};
 	for (int field = STAT_UTIME; field <= STAT_CSTIME; field++)
-		s->cpu_us += stat_field(line, field) * tick_us;
+		p.cpu_us += sampler_stat_field(line, field) * tick_us;
+	add(list, &p);
+}
+
+static bool is_inside(const struct processes *list, pid_t pid)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].pid == pid)
+			return list->v[i].inside;
+	return false;
+}
+
+/* Children of those inside are inside, until nothing is added any more. */
+static void mark_inside(struct processes *list, const struct sampler *s)
+{
+	bool more = true;
+	for (size_t i = 0; i < list->n; i++)
+		list->v[i].inside = list->v[i].pid == s->payload || list->v[i].pid == s->init;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < list->n; i++) {
+			struct process *p = &list->v[i];
+			if (!p->inside && is_inside(list, p->parent))
+				p->inside = more = true;
+		}
+	}
+}
+
+static void sum_up(struct sampler *s, const struct processes *list, uint64_t *ret_bytes)
+{
+	uint64_t bytes = 0, n = 0;
+	s->cpu_us = 0;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct process *p = &list->v[i];
+		if (!p->inside || p->pid == s->init)
+			continue; /* init's memory is the supervisor's, shared */
+		bytes += p->bytes;
+		s->cpu_us += p->cpu_us;
+		n++;
+	}
+	s->peak_bytes = bytes > s->peak_bytes ? bytes : s->peak_bytes;
+	s->pids_peak = n > s->pids_peak ? n : s->pids_peak;
+	*ret_bytes = bytes;
 }
 
 int sampler_look(struct sampler *s, uint64_t *ret_bytes)
 {
-	uint64_t bytes = 0, n = 0;
+	struct processes list = {0};
 	DIR *d = opendir("/proc");
 	if (!d)
 		return -1;
-	s->cpu_us = 0;
-	for (struct dirent *entry; (entry = readdir(d));) {
-		char path[64], line[1024];
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-			!is_of_box(s, dirfd(d), entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%.20s/stat", entry->d_name);
-		if (file_read_text(dirfd(d), path, line, sizeof(line)) <= 0)
-			continue;
-		add_process(s, line, &bytes);
-		n++;
-	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			read_process(&list, dirfd(d), entry->d_name);
 	closedir(d);
-	s->peak_bytes = bytes > s->peak_bytes ? bytes : s->peak_bytes;
-	s->pids_peak = n > s->pids_peak ? n : s->pids_peak;
-	s->cpu_max_us = s->cpu_us > s->cpu_max_us ? s->cpu_us : s->cpu_max_us;
-	*ret_bytes = bytes;
+	mark_inside(&list, s);
+	sum_up(s, &list, ret_bytes);
+	free(list.v);
 	return 0;
 }

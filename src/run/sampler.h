@@ -2,25 +2,31 @@
 #ifndef RUN_SAMPLER_H
 #define RUN_SAMPLER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /*
  * Memory and CPU time of all processes of a box, read from /proc, where no cgroup counts them. It
  * costs a look at every process of the host, and what happens between two looks is not seen.
+ *
+ * Who belongs to the box is told by whose child it is, from /proc/PID/stat, which a process cannot
+ * hide: its namespace files it can, by making itself undumpable.
  */
 struct sampler {
-	uint64_t pidns_dev, pidns_ino;
+	pid_t init, payload;
 	uint64_t peak_bytes;
-	uint64_t cpu_us;     /* of the processes seen last, with the children they have waited for */
-	uint64_t cpu_max_us;
+	uint64_t cpu_us; /* of the processes seen last, with the children they have waited for */
 	uint64_t pids_peak;
 };
 
-/* The box is the pid namespace of @init. 0, or -1 with errno. */
-int sampler_open(struct sampler *s, pid_t init);
-/* Look once. *ret_bytes: anonymous and shared memory of all together (RSS; shared pages count once per process). */
+void sampler_init(struct sampler *s, pid_t init, pid_t payload);
+/*
+ * Look once. *ret_bytes: the resident memory of all together (pages that they share count once for each).
+ * 0, or -1 when /proc cannot be read.
+ */
 int sampler_look(struct sampler *s, uint64_t *ret_bytes);
+
+/* The number in place @index (from 1, as proc_pid_stat(5) counts) of a stat line. For tests. */
+uint64_t sampler_stat_field(const char *line, int index);
 
 #endif

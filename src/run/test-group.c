@@ -329,7 +329,9 @@ static void test_close_says_what_is_left(void **state)
 		char text[16];
 		struct group *g = open_group(&l, by);
 		snprintf(text, sizeof(text), "%d", enter(g, wait_for_ever));
-		_exit(group_close(g, &e) == -1 && e.blame == BLAME_HOST &&
+		int closed = group_close(g, &e);
+		dprintf(2, "DBG %d %d %s\n", closed, e.blame, e.text);
+		_exit(closed == -1 && e.blame == BLAME_HOST &&
 					strstr(e.text, text) != NULL &&
 					strstr(e.text, "-test") != NULL
 				? 0

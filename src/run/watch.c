@@ -183,8 +183,10 @@ static void arm_limits(struct watch *w)
 	}
 	if (cpu->set && w->group)
 		on_cpu(w);
-	if (w->plan->sampled && sampler_open(&w->sampler, w->spawn.box.init_pid) == 0)
+	if (w->plan->sampled) {
+		sampler_init(&w->sampler, w->spawn.box.init_pid, w->spawn.box.payload_pid);
 		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
+	}
 	watch_arm(w, TIMER_SETTLE, SETTLE_US);
 }
 
