@@ -323,11 +323,14 @@ class Bulkhead:
                     stream.close()
 
     def rung(self):
-        """Where limits come from for this user here: v2, delegated, hybrid or none."""
+        """Where limits come from for this user here, in the words of the verdict: RUNG_NAMES."""
         if self.who not in _rungs:
             _rungs[self.who] = self.run("--no-record", "true").verdict["host"]["rung"]
+            assert _rungs[self.who] in RUNG_NAMES
         return _rungs[self.who]
 
+
+RUNG_NAMES = ("cgroup-v2", "cgroup-v2 (delegated)", "cgroup-v1 (hybrid)", "none")
 
 _rungs = {}
 _schemas = {}
