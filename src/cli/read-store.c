@@ -32,9 +32,10 @@ static int take_operand(enum command command, const char *value, const char **id
 		*id = value;
 		return 0;
 	}
+	const struct command_spec *c = command_spec(command);
 	error_set(e, BLAME_REQUEST, 0, "'%s' is one word too many", option_shown(value, shown));
-	return error_hint(e, "usage: bulkhead %s [options] %s", command_spec(command)->name,
-		command_spec(command)->operands);
+	return error_hint(e, "usage: bulkhead %s [options]%s%s", c->name, *c->operands ? " " : "",
+		c->operands);
 }
 
 int read_options(enum command command, int argc, char **argv,
