@@ -31,7 +31,7 @@ static long set_groups(gid_t gid)
 static long raise_permitted(void)
 {
 	struct __user_cap_header_struct header = CAP_HEADER;
-	struct __user_cap_data_struct sets[2];
+	struct __user_cap_data_struct sets[2] = {{0}};
 	long r = sys_capget(&header, sets);
 
 	if (r < 0)
