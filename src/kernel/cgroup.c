@@ -290,6 +290,7 @@ ssize_t cgroup_procs(int group, pid_t *pids, size_t room)
 	return (ssize_t)n;
 }
 
+#define SIGNAL_MAX   4096
 #define SIGNAL_BATCH 64
 
 static bool contains(const pid_t *pids, ssize_t n, pid_t pid)
@@ -305,21 +306,31 @@ static bool contains(const pid_t *pids, ssize_t n, pid_t pid)
  * A number read from the list may belong to a stranger by the time its pidfd is open. The list
  * read again after that tells: a number that is still there is a process of this group.
  */
-ssize_t cgroup_signal_each(int group, int signal)
+static ssize_t signal_batch(int group, int signal, const pid_t *pids, ssize_t n)
 {
-	pid_t pids[SIGNAL_BATCH], again[4 * SIGNAL_BATCH];
+	pid_t again[SIGNAL_MAX];
 	int fds[SIGNAL_BATCH];
 	ssize_t done = 0;
-	ssize_t n = cgroup_procs(group, pids, SIGNAL_BATCH);
 	for (ssize_t i = 0; i < n; i++)
 		fds[i] = pids[i] > 0 ? (int)syscall(SYS_pidfd_open, pids[i], 0) : -1;
-	ssize_t n_again = n > 0 ? cgroup_procs(group, again, 4 * SIGNAL_BATCH) : n;
+	ssize_t n_again = cgroup_procs(group, again, SIGNAL_MAX);
 	for (ssize_t i = 0; i < n; i++) {
 		if (fds[i] >= 0 && contains(again, n_again, pids[i]) &&
 			syscall(SYS_pidfd_send_signal, fds[i], signal, NULL, 0) == 0)
 			done++;
 		fd_close(fds[i]);
 	}
+	return done;
+}
+
+ssize_t cgroup_signal_each(int group, int signal)
+{
+	pid_t pids[SIGNAL_MAX];
+	ssize_t done = 0;
+	ssize_t n = cgroup_procs(group, pids, SIGNAL_MAX);
+	for (ssize_t i = 0; i < n; i += SIGNAL_BATCH)
+		done += signal_batch(
+			group, signal, pids + i, n - i < SIGNAL_BATCH ? n - i : SIGNAL_BATCH);
 	return n < 0 ? -1 : done;
 }
 

@@ -64,8 +64,8 @@ int cgroup_has_procs(int group);
 ssize_t cgroup_procs(int group, pid_t *pids, size_t room);
 /*
  * Have @signal sent to each process of the group that our pid namespace can name, through a pidfd
- * which is checked to still be of this group. The number signalled; one call reaches up to 64 of
- * them, so it is repeated until there is nobody left.
+ * which is checked to still be of this group. The number signalled, at most 4,096:
+ * repeated, it comes down to 0 when there is nobody left.
  */
 ssize_t cgroup_signal_each(int group, int signal);
 

@@ -12,7 +12,7 @@
 
 /* The end of the processes of a group: killing, stopping, and waiting until none is left. */
 
-/* Rounds of signalling where there is no cgroup.kill; each reaches 64 processes. */
+/* Rounds of signalling where there is no cgroup.kill; what was being forked is met in the next. */
 #define KILL_ROUNDS 128
 
 /*
