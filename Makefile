@@ -29,19 +29,14 @@ deps-build:
 deps-test:
 	@tools/install-deps build test
 
-build/release/build.ninja:
-	@meson setup build/release
-
-build/sanitize/build.ninja:
-	@meson setup build/sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dstatic=false
-
 build: deps-build
-	@$(MAKE) build/release/build.ninja
+	@[ -e build/release/build.ninja ] || meson setup build/release
 	@ninja -C build/release
 	@ln -sf src/bulkhead $(BULKHEAD)
 
 sanitize: deps-build
-	@$(MAKE) build/sanitize/build.ninja
+	@[ -e build/sanitize/build.ninja ] || meson setup build/sanitize \
+		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dstatic=false
 	@ninja -C build/sanitize
 	@ln -sf src/bulkhead build/sanitize/bulkhead
 
@@ -69,7 +64,7 @@ fmt:
 
 install: build
 	@meson configure build/release -Dprefix='$(PREFIX)'
-	@DESTDIR='$(DESTDIR)' meson install -C build/release --no-rebuild
+	@DESTDIR='$(DESTDIR)' meson install -C build/release
 
 deb:
 	@tools/install-deps build deb

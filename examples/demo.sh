@@ -6,7 +6,7 @@
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-bulkhead=${1:-$top/build/release/bulkhead}
+bulkhead=$(realpath "${1:-$top/build/release/bulkhead}")
 work=$top/build/demo
 mkdir -p "$work"
 [ -s "$work/data.csv" ] || python3 "$top/examples/analysis/make-data.py" "$work/data.csv"
