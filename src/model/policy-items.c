@@ -58,7 +58,7 @@ static const char *pattern_fault(const char *text)
 	if (n == 0)
 		return "may not be empty";
 	if (strspn(text, "*") == n)
-		return "would match every name; set env.clear instead";
+		return "would match every name; env.clear or --clear-env does that";
 	if (strchr(text, '='))
 		return "may not contain '='";
 	for (size_t i = 1; i + 1 < n; i++)

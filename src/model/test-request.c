@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/request.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "model/test-policy.h"
+
+static struct policy policy_of(struct arena *a, const char *text)
+{
+	struct policy p = {0};
+	struct error e = ERROR_INIT;
+	if (load_text(&p, a, text, &e) < 0)
+		fail_msg("%s", e.text);
+	return p;
+}
+
+static void give(struct request *r, enum limit limit, bool set, uint64_t value)
+{
+	r->limit_given[limit] = true;
+	r->limits[limit] = (struct limit_value){.set = set, .value = value};
+}
+
+static void apply(const struct request *r, struct policy *p, struct arena *a)
+{
+	struct error e = ERROR_INIT;
+	if (request_apply(r, p, a, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void refused(const struct request *r, const char *text, const char *expected)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, text);
+	const char *before = policy_format_json(&p, &a);
+	struct error e = ERROR_INIT;
+	assert_int_equal(request_apply(r, &p, &a, &e), -1);
+	assert_string_equal(e.text, expected);
+	assert_int_equal(e.blame, BLAME_REQUEST);
+	assert_string_equal(policy_format_json(&p, &a), before);
+}
+
+static void test_nothing(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, "extends: build\nenv: {set: {A: b}}\n");
+	const char *before = policy_format_json(&p, &a);
+	const struct request r = {0};
+	apply(&r, &p, &a);
+	assert_string_equal(policy_format_json(&p, &a), before);
+	assert_int_equal(p.limits.v[LIMIT_PIDS].origin, ORIGIN_DEFAULT);
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, "limits: {swap: 1G, idle_timeout: 1m}\n");
+	struct request r = {
+		.oom_given = true, .oom = OOM_PROCESS, .grace_given = true, .grace_us = 5};
+	give(&r, LIMIT_MEMORY, true, 64 << 20);
+	give(&r, LIMIT_PIDS, false, 0);
+	apply(&r, &p, &a);
+	assert_int_equal(p.limits.v[LIMIT_MEMORY].value, 64 << 20);
+	assert_int_equal(p.limits.v[LIMIT_MEMORY].origin, ORIGIN_ASKED);
+	assert_false(p.limits.v[LIMIT_PIDS].set);
+	assert_int_equal(p.limits.v[LIMIT_PIDS].origin, ORIGIN_ASKED);
+	assert_int_equal(p.limits.v[LIMIT_TMP_SIZE].origin, ORIGIN_DEFAULT);
+	assert_int_equal(p.limits.oom, OOM_PROCESS);
+	assert_int_equal(p.limits.grace_us, 5);
+	assert_true(p.limits.v[LIMIT_SWAP].set);
+}
+
+/* What the policy says yields to what was asked for; what was asked for is never dropped. */
+static void test_give_way(void **state)
+{
+	static const char text[] = "limits: {swap: 1G, idle_timeout: 1m}\nretry: {grow_max: 8G}\n";
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, text);
+	struct request r = {0};
+	give(&r, LIMIT_TIMEOUT, true, 10000000);
+	give(&r, LIMIT_MEMORY, false, 0);
+	apply(&r, &p, &a);
+	assert_false(p.limits.v[LIMIT_IDLE_TIMEOUT].set);
+	assert_false(p.limits.v[LIMIT_SWAP].set);
+	p = policy_of(&a, text);
+	r = (struct request){0};
+	give(&r, LIMIT_MEMORY, true, 16ull << 30);
+	apply(&r, &p, &a);
+	assert_int_equal(p.retry.grow_max_bytes, 16ull << 30);
+	assert_true(p.limits.v[LIMIT_IDLE_TIMEOUT].set);
+
+	give(&r, LIMIT_IDLE_TIMEOUT, true, 7200000000);
+	refused(&r, text,
+		"with policy 'x.yaml': limits.idle_timeout (2 h) is above limits.timeout "
+		"(30 min) and would never be reached; raise the timeout or lower the "
+		"idle_timeout");
+	r = (struct request){0};
+	give(&r, LIMIT_MEMORY, false, 0);
+	give(&r, LIMIT_SWAP, true, 1);
+	refused(&r, text,
+		"with policy 'x.yaml': limits.swap limits nothing without limits.memory; "
+		"set that too");
+}
+
+static void test_filesystem(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, "filesystem: {write: [/w], hide: [/h]}\n");
+	size_t hidden = p.filesystem.hide.n;
+	struct bind_rule read = {.source = "/r", .dest = "/s"}, write = {.source = "."};
+	struct request r = {
+		.read = {&read, 1}, .write = {&write, 1}, .root = "/srv", .workdir = "/x"};
+	strv_push(&a, &r.hide, "/more*");
+	strv_push(&a, &r.tmpfs, "/t");
+	apply(&r, &p, &a);
+	assert_int_equal(p.filesystem.read.n, 1);
+	assert_string_equal(p.filesystem.read.v[0].dest, "/s");
+	assert_int_equal(p.filesystem.write.n, 2);
+	assert_string_equal(p.filesystem.write.v[1].source, ".");
+	assert_int_equal(p.filesystem.hide.n, hidden + 1);
+	assert_string_equal(p.filesystem.tmpfs.v[0], "/t");
+	assert_string_equal(p.filesystem.root, "/srv");
+	assert_string_equal(p.filesystem.workdir, "/x");
+
+	r = (struct request){.root = ""};
+	refused(&r, "{}", "--root may not be empty");
+	r = (struct request){.workdir = ""};
+	refused(&r, "{}", "--workdir may not be empty");
+	r = (struct request){0};
+	strv_push(&a, &r.hide, "/a/*/b");
+	refused(&r, "{}", "--hide '/a/*/b' may have a '*' only as its last character");
+	r = (struct request){0};
+	strv_push(&a, &r.hide, "/");
+	refused(&r, "{}",
+		"with policy 'x.yaml': '/' itself can be neither hidden nor a tmpfs; set "
+		"filesystem.root");
+	r = (struct request){0};
+	strv_push(&a, &r.tmpfs, "");
+	refused(&r, "{}", "--tmpfs '' may not be empty");
+}
+
+static void test_env(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, "env: {set: {A: a, B: b, X_1: x, X_2: y}, unset: [U]}\n");
+	size_t unset = p.env.unset.n;
+	struct env_pair set[] = {{"B", "new"}, {"GITHUB_TOKEN", "t"}, {"B", "newer"}};
+	struct request r = {.env = {.set = set, .n_set = 3}};
+	strv_push(&a, &r.env.unset, "X_*");
+	apply(&r, &p, &a);
+	assert_int_equal(p.env.n_set, 3);
+	assert_string_equal(p.env.set[0].key, "A");
+	assert_string_equal(p.env.set[1].value, "newer");
+	assert_string_equal(p.env.set[2].key, "GITHUB_TOKEN");
+	assert_int_equal(p.env.unset.n, unset + 1);
+	assert_false(p.env.clear);
+	r = (struct request){.env = {.clear = true}};
+	apply(&r, &p, &a);
+	assert_true(p.env.clear);
+
+	struct env_pair own[] = {{"BULKHEAD", "x"}};
+	r = (struct request){.env = {.set = own, .n_set = 1}};
+	refused(&r, "{}", "--env: the name 'BULKHEAD' is set by bulkhead itself, to the run's id");
+	r = (struct request){0};
+	strv_push(&a, &r.env.unset, "*");
+	refused(&r, "{}", "--unset '*' would match every name; env.clear or --clear-env does that");
+}
+
+static void test_rest(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = policy_of(&a, "network: host\nuser: isolated\nbreaker: {key: old}\n");
+	struct request r = {.key = "new",
+		.user_given = true,
+		.user = {USER_ID, 5, 6},
+		.network_given = true,
+		.network = NETWORK_NONE};
+	apply(&r, &p, &a);
+	assert_string_equal(p.breaker.key, "new");
+	assert_int_equal(p.user.mode, USER_ID);
+	assert_int_equal(p.user.gid, 6);
+	assert_int_equal(p.network, NETWORK_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_give_way),
+		cmocka_unit_test(test_filesystem),
+		cmocka_unit_test(test_env),
+		cmocka_unit_test(test_rest),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
