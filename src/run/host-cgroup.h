@@ -37,7 +37,17 @@ void host_probe_cgroup(
  */
 void host_try_cgroup(struct host_cgroup *c, struct arena *a);
 
-/* ---- pure, for the above and its test ---- */
+/* ---- host-layout.c ---- */
+
+/* As v1 calls them; CORE is not of v1. */
+extern const char *const cgroup_v1_name[CONTROLLER_COUNT_];
+
+/* What is mounted in the usual places; false if that is not one of the two usual layouts. */
+bool cgroup_layout_standard(struct cgroup_layout *ret, struct arena *a);
+/* What is mounted anywhere. */
+void cgroup_layout_unusual(struct cgroup_layout *ret, struct arena *a);
+
+/* The rest is pure. */
 
 /*
  * From the text of /proc/PID/cgroup: the path of the group in the v1 hierarchy of @controller, or
