@@ -90,8 +90,29 @@ def expect_out_of_memory(r, limit, rung):
     assert limit - 4 * MIB <= r.verdict["usage"]["memory_peak_bytes"] <= limit + MIB
 
 
+def kernel_named_victim(r):
+    """Whether the kernel's log, if we may read it, has the report: at most ten come in 5 s."""
+    try:
+        fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        while True:
+            try:
+                record = os.read(fd, 8192)
+            except BrokenPipeError:
+                continue  # overwritten meanwhile
+            if b"oom-kill:" in record and f"-{r.verdict['id']},task=".encode() in record:
+                return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
 def expect_victim(r, comm, leader):
-    """The kernel's log, where we may read it, names who was killed."""
+    if not kernel_named_victim(r):
+        return
     assert [(v["comm"], v["leader"]) for v in r.verdict["victims"]] == [(comm, leader)]
     assert f"killed {comm}[" in r.err
 
@@ -100,7 +121,7 @@ def expect_victim(r, comm, leader):
 def test_memory_limit(bulkhead, rung):
     r = bulkhead.run("--memory", "64M", helper("hog"), 1024, "hold")
     expect_out_of_memory(r, 64 * MIB, rung)
-    if bulkhead.who == "root" and rung != "none":
+    if rung != "none":
         expect_victim(r, "hog", True)
 
 
@@ -118,7 +139,7 @@ def test_memory_limit_of_python_beside_an_undisturbed_neighbour(bulkhead, rung):
         neighbour.wait(seconds(10))
         beside = bulkhead.read_verdict(neighbour.verdict_path)
     expect_out_of_memory(r, 64 * MIB, rung)
-    if bulkhead.who == "root" and rung != "none":
+    if rung != "none":
         expect_victim(r, "python3", True)
     assert beside["cause"] == "cancelled" and beside["victims"] == []
     assert not [e for e in beside["evidence"] if e["fact"] == "oom_kill" and e["after"] > 0]
@@ -163,7 +184,7 @@ def test_oom_process_lets_the_leader_live(bulkhead, cgroups):
     assert len(r.verdict["contributing"]) == 1
     assert "OOM killer" in r.verdict["contributing"][0]
     assert r.fact("oom_kill")["after"] >= 1
-    if bulkhead.who == "root":
+    if kernel_named_victim(r):
         assert [(v["comm"], v["leader"]) for v in r.verdict["victims"]] == [("hog", False)]
         assert "hog[" in r.verdict["contributing"][0]
 
@@ -271,10 +292,11 @@ def test_refused_forks_are_told(bulkhead, rung):
         pytest.skip("nothing counts root's processes here")
     r = bulkhead.run("--pids", 8, helper("bomb"), 20)
     r.expect("ok", 0)
-    assert int(r.out) == 7
     if rung == "none":
         assert r.enforced_by("pids") == "rlimit"
+        assert 1 < int(r.out) <= 7  # what makes the box counts too, until it is gone
         return
+    assert int(r.out) == 7
     assert r.fact("pids_max")["after"] >= 1
     assert any("refused" in c and "limit of 8" in c for c in r.verdict["contributing"])
     assert r.verdict["usage"]["pids_peak"] in (8, None)
