@@ -20,7 +20,7 @@ struct request {
 	uint64_t grace_us;
 	struct bind_list read, write;
 	struct strv hide, tmpfs;
-	const char *root;    /* NULL: the policy's */
+	const char *root; /* NULL: the policy's */
 	const char *workdir; /* NULL: the policy's, or the caller's */
 	struct policy_env env;
 	bool user_given;
@@ -37,7 +37,7 @@ struct request {
 };
 
 /* Lay @request over @policy (its command-line options override single fields; lists are appended). */
-int request_apply(const struct request *request, struct policy *policy, struct arena *a,
-	struct error *e);
+int request_apply(
+	const struct request *request, struct policy *policy, struct arena *a, struct error *e);
 
 #endif

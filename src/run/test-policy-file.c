@@ -26,6 +26,8 @@ static int setup(void **state)
 {
 	struct place_of_test *t = calloc(1, sizeof *t);
 	char bulkhead[128];
+	if (!t)
+		return -1;
 	strcpy(t->dir, "/tmp/bulkhead-policy-XXXXXX");
 	if (!mkdtemp(t->dir))
 		return -1;
