@@ -141,7 +141,7 @@ int request_apply(const struct request *r, struct policy *policy, struct arena *
 		p.user = r->user;
 	if (r->network_given)
 		p.network = r->network;
-	if (r->key)
+	if (r->key && p.breaker.key) /* a key alone only names the run: it makes no breaker */
 		p.breaker.key = r->key;
 	if (policy_check(&p, e) < 0) {
 		if (e)

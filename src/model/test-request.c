@@ -189,6 +189,9 @@ static void test_rest(void **state)
 	assert_int_equal(p.user.mode, USER_ID);
 	assert_int_equal(p.user.gid, 6);
 	assert_int_equal(p.network, NETWORK_NONE);
+	p = policy_of(&a, "{}");
+	apply(&r, &p, &a);
+	assert_null(p.breaker.key); /* nobody asked for a breaker */
 }
 
 int main(void)
