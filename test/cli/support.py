@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -442,7 +443,7 @@ def _fds():
 
 
 STATE_FILES = {"state.db", "state.db-wal", "state.db-shm", "lock", "runs"}
-RUN_FILES = {"output.jsonl", "verdict.json", "observation.json", "timeline.jsonl"}
+RUN_FILES = re.compile(r"output(\.\d+)?\.jsonl|verdict\.json|observation\.json|timeline\.jsonl")
 
 
 def stray_files(bulkhead):
@@ -451,7 +452,7 @@ def stray_files(bulkhead):
     if bulkhead.state.is_dir():
         stray += [p for p in bulkhead.state.iterdir()
                   if p.name not in STATE_FILES and not p.name.startswith("state.db.corrupt-")]
-        stray += [p for p in bulkhead.state.glob("runs/*/*") if p.name not in RUN_FILES]
+        stray += [p for p in bulkhead.state.glob("runs/*/*") if not RUN_FILES.fullmatch(p.name)]
     stray += [*bulkhead.top.glob(".bulkhead-*"), *bulkhead.cwd.glob(".bulkhead-*")]
     return [str(p) for p in stray]
 
