@@ -333,7 +333,7 @@ static const struct {
 	{"--env BULKHEAD=1 x", "'--env BULKHEAD=1': is set by bulkhead itself, to the run's id"},
 	{"--unset= x", "'--unset': may not be empty"},
 	{"--unset A=1 x", "'--unset A=1': may not contain '='"},
-	{"--unset * x", "'--unset *': would match every name; set env.clear instead"},
+	{"--unset * x", "'--unset *': would match every name; env.clear or --clear-env does that"},
 	{"--unset A*B x", "'--unset A*B': may have a '*' only at the beginning and at the end"},
 	{"--quiet --verbose x", "'--quiet' contradicts '--verbose'"},
 	{"--clear-env --unset A x",
