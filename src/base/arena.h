@@ -13,7 +13,7 @@ struct arena {
 	struct arena_chunk *head;
 };
 
-#define ARENA_INIT ((struct arena){NULL})
+#define ARENA_INIT    ((struct arena){NULL})
 #define cleanup_arena __attribute__((cleanup(arena_fini)))
 
 void arena_fini(struct arena *a);

@@ -12,11 +12,11 @@
  * one is known: "policy 'x.yaml' line 3 column 5: unknown key 'memmory'; did you mean 'memory'?"
  */
 enum blame {
-	BLAME_NONE,    /* no error */
+	BLAME_NONE, /* no error */
 	BLAME_REQUEST, /* the caller asked for something that is not valid */
-	BLAME_POLICY,  /* the policy file is wrong */
-	BLAME_HOST,    /* this machine cannot do it, or not now */
-	BLAME_US,      /* a defect of ours */
+	BLAME_POLICY, /* the policy file is wrong */
+	BLAME_HOST, /* this machine cannot do it, or not now */
+	BLAME_US, /* a defect of ours */
 	BLAME_COUNT_,
 };
 

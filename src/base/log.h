@@ -8,8 +8,8 @@
  * be closed.
  */
 enum log_level {
-	LOG_QUIET,   /* errors of bulkhead itself only */
-	LOG_NORMAL,  /* and the line that says how a run ended, and warnings */
+	LOG_QUIET, /* errors of bulkhead itself only */
+	LOG_NORMAL, /* and the line that says how a run ended, and warnings */
 	LOG_VERBOSE, /* and what is done */
 };
 

@@ -46,8 +46,8 @@ static bool has_terminal(void)
 	return fd >= 0;
 }
 
-static int load_policy(struct prepared *p, const struct request *request, struct arena *a,
-	struct error *e)
+static int load_policy(
+	struct prepared *p, const struct request *request, struct arena *a, struct error *e)
 {
 	struct policy_source source = {.read = policy_file_read};
 	const char *name = request->policy ? request->policy : "default";
@@ -73,7 +73,8 @@ static int fill_input(struct prepared *p, const struct request *request, struct 
 		.random = (uint32_t)(random >> 32),
 	};
 	bool isolated = p->policy.user.mode == USER_ISOLATED && p->host.privileged;
-	return isolated ? isolated_take(p->input.random, &p->input.isolated_base, &p->uids_fd, e) : 0;
+	return isolated ? isolated_take(p->input.random, &p->input.isolated_base, &p->uids_fd, e)
+			: 0;
 }
 
 int prepare(struct prepared *ret, const struct request *request, struct arena *a, struct error *e)

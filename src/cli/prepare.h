@@ -22,7 +22,6 @@ struct prepared {
 };
 
 /* -1 with @e; what was found out until then is in @ret (for the verdict). */
-int prepare(struct prepared *ret, const struct request *request, struct arena *a,
-	struct error *e);
+int prepare(struct prepared *ret, const struct request *request, struct arena *a, struct error *e);
 
 #endif

@@ -22,8 +22,12 @@ static void lose(struct record *r, const struct error *e)
 void record_init(struct record *r, const struct observation *o, bool wanted)
 {
 	*r = (struct record){.wanted = wanted, .log_dir = -1, .state = STATE_DIR_INIT};
-	r->begin = (struct run_begin){.id = o->id, .key = o->key, .policy = o->policy,
-		.argv = o->argv, .argc = o->argc, .started_us = time_realtime_us()};
+	r->begin = (struct run_begin){.id = o->id,
+		.key = o->key,
+		.policy = o->policy,
+		.argv = o->argv,
+		.argc = o->argc,
+		.started_us = time_realtime_us()};
 }
 
 static bool open_state(struct record *r)
@@ -42,10 +46,12 @@ static int open_named_log(struct record *r, const char *path, struct arena *a, s
 {
 	char real[PATH_MAX];
 	if (mkdir(path, 0777) < 0 && errno != EEXIST)
-		return error_set(e, BLAME_REQUEST, errno, "cannot make the log directory '%s'", path);
+		return error_set(
+			e, BLAME_REQUEST, errno, "cannot make the log directory '%s'", path);
 	r->log_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->log_dir < 0)
-		return error_set(e, BLAME_REQUEST, errno, "cannot use the log directory '%s'", path);
+		return error_set(
+			e, BLAME_REQUEST, errno, "cannot use the log directory '%s'", path);
 	r->begin.log_dir = realpath(path, real) ? arena_strdup(a, real) : NULL;
 	return output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, true, e);
 }
@@ -117,8 +123,10 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 	const char *verdict_json, struct arena *a)
 {
 	struct error e = ERROR_INIT;
-	struct run_end end = {.ended_us = o->ended_us, .cause = cause_name(v->cause),
-		.exit_status = v->exit_status, .verdict = verdict_json};
+	struct run_end end = {.ended_us = o->ended_us,
+		.cause = cause_name(v->cause),
+		.exit_status = v->exit_status,
+		.verdict = verdict_json};
 	if (r->wanted && !r->lost && !r->store)
 		record_begin(r);
 	if (r->store || r->log)

@@ -49,7 +49,9 @@ static void begin_observation(struct run *run)
 	*o = (struct observation){
 		.id = p->id,
 		.key = request->key,
-		.policy = p->policy.name ? p->policy.name : request->policy ? request->policy : "default",
+		.policy = p->policy.name  ? p->policy.name
+			: request->policy ? request->policy
+					  : "default",
 		.argv = request->argv.v,
 		.argc = request->argv.n,
 		.attempt = 1,
@@ -74,8 +76,10 @@ static void begin_observation(struct run *run)
 
 static void fail_setup(struct run *run, const struct error *e, struct arena *a)
 {
-	run->o.setup = (struct setup_failure){.stage = SETUP_HOST, .errnum = e->errnum,
-		.blame = e->blame, .what = arena_strdup(a, e->text)};
+	run->o.setup = (struct setup_failure){.stage = SETUP_HOST,
+		.errnum = e->errnum,
+		.blame = e->blame,
+		.what = arena_strdup(a, e->text)};
 }
 
 static void execute(struct run *run, uint64_t began_us, struct arena *a)
@@ -136,7 +140,8 @@ int cli_run(int argc, char **argv)
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_RUN) : cli_fail(&e);
 	set_verbosity(&run.request);
-	if (run.request.verdict && verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
+	if (run.request.verdict &&
+		verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
 		return cli_fail(&e);
 	int ready = prepare(&run.prepared, &run.request, &a, &e);
 	begin_observation(&run);

@@ -20,7 +20,8 @@ static int open_number(struct verdict_file *f, const char *target, struct error 
 	uint64_t n;
 	if (parse_u64(target + 3, INT_MAX, &n) < 0)
 		return error_set(e, BLAME_REQUEST, 0,
-			"--verdict '%s': 'fd:' is followed by the number of an open descriptor", target);
+			"--verdict '%s': 'fd:' is followed by the number of an open descriptor",
+			target);
 	int flags = fcntl((int)n, F_GETFL);
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return error_set(e, BLAME_REQUEST, flags < 0 ? EBADF : 0,

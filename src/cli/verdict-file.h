@@ -11,8 +11,8 @@
  * directory: a link that it leaves under the verdict's name is replaced, never followed.
  */
 struct verdict_file {
-	int fd;      /* open for writing: fd:N, a FIFO, a device; else -1 */
-	int dir;     /* the directory of a file that is to be made or replaced, else -1 */
+	int fd; /* open for writing: fd:N, a FIFO, a device; else -1 */
+	int dir; /* the directory of a file that is to be made or replaced, else -1 */
 	char name[256];
 };
 

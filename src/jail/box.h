@@ -37,7 +37,7 @@ enum maker_step { MAKER_START, MAKER_PID_NAMESPACE, MAKER_INIT, MAKER_PAYLOAD, M
 
 struct report {
 	int32_t stage; /* enum report_stage */
-	int32_t step;  /* index into plan->box or plan->payload, or enum maker_step */
+	int32_t step; /* index into plan->box or plan->payload, or enum maker_step */
 	int32_t errnum;
 	int32_t detail; /* of STEP_EXEC: the index of the path, -1: none of them exists */
 };
@@ -55,14 +55,14 @@ struct box_stack {
 struct box {
 	const struct plan *plan;
 	pid_t supervisor;
-	int report;   /* write end of the report pipe */
-	int life;     /* read end of the pipe whose other end the supervisor holds while payload runs */
+	int report; /* write end of the report pipe */
+	int life; /* read end of the pipe whose other end the supervisor holds while payload runs */
 	int stdio[3]; /* what becomes the payload's 0, 1, 2 */
 	int into_cgroup;
 	int tasks[BOX_MAX_TASKS];
 	unsigned n_tasks;
-	uint64_t signal_mask;   /* the payload's, as the caller had it */
-	bool pipe_was_ignored;  /* the caller had SIGPIPE ignored */
+	uint64_t signal_mask; /* the payload's, as the caller had it */
+	bool pipe_was_ignored; /* the caller had SIGPIPE ignored */
 	int slots[PLAN_MAX_SLOTS]; /* -1, or a tree that the supervisor has grabbed already */
 	struct box_stack *init_stack, *payload_stack;
 	volatile uint32_t go;
@@ -79,8 +79,8 @@ int payload_main(void *box);
 long box_step(struct box *box, const struct step *step, int *root);
 
 /* Write a report; the pipe has room for it (PIPE_BUF). */
-void report_failure(const struct box *box, enum report_stage stage, size_t step, long error,
-	int detail);
+void report_failure(
+	const struct box *box, enum report_stage stage, size_t step, long error, int detail);
 
 /* Exit statuses of init. */
 enum { INIT_NOTHING_LEFT = 0, INIT_ENDED_LEFTOVERS = 1, INIT_FAILED = 2 };

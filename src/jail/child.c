@@ -122,9 +122,8 @@ static long step_tmpfs(struct box *box, const struct step *step, int *root)
 {
 	(void)box;
 	char size[24], mode[24];
-	const char *options[] = {
-		"mode", number_text(step->value, 8, mode),
-		"size", number_text(step->number, 10, size), NULL};
+	const char *options[] = {"mode", number_text(step->value, 8, mode), "size",
+		number_text(step->number, 10, size), NULL};
 	if (step->number == 0)
 		options[2] = NULL;
 	int fd = mount_new("tmpfs", options, mount_attributes(step->flags));

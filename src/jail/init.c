@@ -36,7 +36,8 @@ static bool detach(const struct box *box)
 	return sys_rt_sigprocmask(SIG_SETMASK, &all, NULL) == 0 &&
 		sys_rt_sigaction(SIGCHLD, &ignore, NULL) == 0 && sys_setpgid(0, 0) == 0 &&
 		sys_dup3(box->life, 0, O_CLOEXEC) == 0 && sys_close_range(1, ~0u, 0) == 0 &&
-		sys_chdir("/") == 0 && sys_prctl(PR_SET_NAME, (long)"bulkhead-init", 0, 0, 0) == 0 &&
+		sys_chdir("/") == 0 &&
+		sys_prctl(PR_SET_NAME, (long)"bulkhead-init", 0, 0, 0) == 0 &&
 		sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
 }
 

@@ -97,9 +97,9 @@ static long step_stdio(struct box *box, const struct step *step)
 {
 	(void)step;
 	for (int i = 0; i < 3; i++) {
-		long r = box->stdio[i] < 0 ? 0
+		long r = box->stdio[i] < 0   ? 0
 			: box->stdio[i] == i ? sys_fcntl(i, F_SETFD, 0)
-			: sys_dup3(box->stdio[i], i, 0);
+					     : sys_dup3(box->stdio[i], i, 0);
 		if (r < 0)
 			return r;
 	}
@@ -170,7 +170,7 @@ int payload_main(void *data)
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->v[i];
 		int detail = -1;
-		long r = step->kind == STEP_EXEC ? execute(box, &detail)
+		long r = step->kind == STEP_EXEC    ? execute(box, &detail)
 			: payload_steps[step->kind] ? payload_steps[step->kind](box, step)
 						    : box_step(box, step, &root);
 		if (r < 0) {

@@ -46,8 +46,8 @@ static int hold(void *life)
 	return 0;
 }
 
-static int open_mapped(int pid, uint32_t file_uid, uint32_t file_gid, uint32_t box_uid,
-	uint32_t box_gid)
+static int open_mapped(
+	int pid, uint32_t file_uid, uint32_t file_gid, uint32_t box_uid, uint32_t box_gid)
 {
 	char uids[40], gids[40], path[64];
 	snprintf(uids, sizeof(uids), "%u %u 1\n", file_uid, box_uid);
@@ -67,11 +67,12 @@ int idmap_open(uint32_t file_uid, uint32_t file_gid, uint32_t box_uid, uint32_t 
 	if (pipe2(life, O_CLOEXEC) < 0)
 		return -errno;
 	/* not CLONE_FILES: the child's copy of the write end would keep it waiting for itself */
-	struct clone_request request = {.flags = CLONE_NEWUSER | CLONE_VM, .stack = stack,
-		.stack_size = sizeof(stack), .exit_signal = SIGCHLD};
+	struct clone_request request = {.flags = CLONE_NEWUSER | CLONE_VM,
+		.stack = stack,
+		.stack_size = sizeof(stack),
+		.exit_signal = SIGCHLD};
 	long pid = clone_call(&request, hold, &life[0]);
-	int fd = pid < 0 ? (int)pid
-			 : open_mapped((int)pid, file_uid, file_gid, box_uid, box_gid);
+	int fd = pid < 0 ? (int)pid : open_mapped((int)pid, file_uid, file_gid, box_uid, box_gid);
 	if (pid > 0) {
 		kill((pid_t)pid, SIGKILL); /* our own child, not reaped yet: the number is its */
 		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)

@@ -41,6 +41,15 @@ bool probe_mount_setattr(void)
 	return syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) == 0 || errno != ENOSYS;
 }
 
+static bool maps_every_id(const char *path)
+{
+	char text[64];
+	unsigned inside, outside, count;
+	return file_read_text(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+		sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+		count == UINT32_MAX;
+}
+
 bool probe_privileged(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -48,7 +57,8 @@ bool probe_privileged(void)
 	const uint32_t wanted = 1u << CAP_SYS_ADMIN | 1u << CAP_SETUID | 1u << CAP_SETGID;
 	if (geteuid() != 0 || syscall(SYS_capget, &header, data) < 0)
 		return false;
-	return (data[0].effective & wanted) == wanted;
+	return (data[0].effective & wanted) == wanted && maps_every_id("/proc/self/uid_map") &&
+		maps_every_id("/proc/self/gid_map");
 }
 
 /* A mount namespace's root is a mount point; where we stand, statx tells (5.8). */

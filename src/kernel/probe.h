@@ -16,7 +16,10 @@ bool probe_seccomp(void);
 /* The ABI of Landlock; 0: none. */
 int probe_landlock(void);
 bool probe_mount_setattr(void);
-/* euid 0 with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID in our user namespace. */
+/*
+ * euid 0 with CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID in our user namespace, which knows every id:
+ * root in one of a few ids may map no more than these.
+ */
 bool probe_privileged(void);
 /* True if our root directory is not that of the mount namespace: no user namespace from there. */
 bool probe_chrooted(void);

@@ -71,8 +71,8 @@ int document_parse(const struct node **ret, struct arena *a, const struct docume
 	const char *text, size_t size, struct error *e);
 
 /* The part of document_parse() that needs no parser: size, bytes, directives. */
-int document_check_text(const struct document *document, const char *text, size_t size,
-	struct error *e);
+int document_check_text(
+	const struct document *document, const char *text, size_t size, struct error *e);
 
 /* Fill in e with "LABEL line L column C: …" and return -1. */
 int document_error(const struct document *document, struct place place, struct error *e,

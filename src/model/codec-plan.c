@@ -57,8 +57,9 @@ const char *plan_format_json(const struct plan *plan, const struct host *host, s
 	json_t *o = json_object();
 	json_object_set_new(o, "policy", json_text(plan->policy->name));
 	json_object_set_new(o, "argv", strings_json(&plan->argv));
-	json_object_set_new(o, "host", json_pack("{ss ss}", "kernel", host->kernel, "limits",
-		rung_name(host->cgroup.rung)));
+	json_object_set_new(o, "host",
+		json_pack(
+			"{ss ss}", "kernel", host->kernel, "limits", rung_name(host->cgroup.rung)));
 	json_object_set_new(o, "limits", limits_json(plan));
 	json_object_set_new(o, "namespaces", namespaces_json(plan));
 	json_object_set_new(o, "box", steps_json(&plan->box, a));

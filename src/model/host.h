@@ -14,10 +14,10 @@
 
 /* Where limits come from; lower is better. */
 enum rung {
-	RUNG_V2,        /* cgroup v2, as root */
+	RUNG_V2, /* cgroup v2, as root */
 	RUNG_DELEGATED, /* cgroup v2, a subtree that belongs to us */
-	RUNG_HYBRID,    /* cgroup v1 hierarchies, with or without a v2 mount beside them */
-	RUNG_NONE,      /* rlimits, deadlines, sampling */
+	RUNG_HYBRID, /* cgroup v1 hierarchies, with or without a v2 mount beside them */
+	RUNG_NONE, /* rlimits, deadlines, sampling */
 	RUNG_COUNT_,
 };
 
@@ -25,10 +25,10 @@ enum rung {
 enum controller {
 	CONTROLLER_MEMORY,
 	CONTROLLER_PIDS,
-	CONTROLLER_CPU,     /* cpu.max or cfs quota */
+	CONTROLLER_CPU, /* cpu.max or cfs quota */
 	CONTROLLER_CPUACCT, /* v1 only; on v2 cpu.stat is always there */
-	CONTROLLER_IO,      /* io on v2, blkio on v1: figures only */
-	CONTROLLER_CORE,    /* the v2 tree itself: kill, freeze, events, pressure */
+	CONTROLLER_IO, /* io on v2, blkio on v1: figures only */
+	CONTROLLER_CORE, /* the v2 tree itself: kill, freeze, events, pressure */
 	CONTROLLER_COUNT_,
 };
 
@@ -39,12 +39,12 @@ struct host_cgroup {
 	 * On v2 all of them are the same directory.
 	 */
 	const char *base[CONTROLLER_COUNT_];
-	bool has_swap;        /* memory.swap.max, memory.memsw.limit_in_bytes, or no swap */
-	bool has_kill;        /* cgroup.kill (5.14) */
-	bool has_freeze;      /* cgroup.freeze */
+	bool has_swap; /* memory.swap.max, memory.memsw.limit_in_bytes, or no swap */
+	bool has_kill; /* cgroup.kill (5.14) */
+	bool has_freeze; /* cgroup.freeze */
 	bool has_memory_peak; /* memory.peak (5.19), v1 max_usage always */
 	bool has_pids_peak;
-	bool has_oom_group;   /* memory.oom.group: v2 */
+	bool has_oom_group; /* memory.oom.group: v2 */
 	bool has_pressure;
 	/*
 	 * Our own group is the base and holds nothing but us: group_open() first moves this process
@@ -58,8 +58,8 @@ struct host_cgroup {
 };
 
 struct host_userns {
-	bool usable;        /* a user namespace with full capabilities inside can be made */
-	const char *why;    /* if not: what forbids it */
+	bool usable; /* a user namespace with full capabilities inside can be made */
+	const char *why; /* if not: what forbids it */
 	const char *remedy; /* the command that mends it, or NULL */
 };
 
@@ -67,21 +67,21 @@ struct host {
 	uint32_t uid, gid;
 	bool privileged; /* euid 0 with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID in our user namespace */
 	const char *home;
-	const char *cwd;           /* absolute; NULL when it has vanished */
-	const char *kernel;        /* uname release */
-	unsigned kernel_version;   /* major << 16 | minor */
-	const char *machine;       /* uname machine */
-	unsigned n_cpus;           /* CPUs we may run on */
-	uint64_t cpu_mask[16];     /* which of the first 1,024 they are */
+	const char *cwd; /* absolute; NULL when it has vanished */
+	const char *kernel; /* uname release */
+	unsigned kernel_version; /* major << 16 | minor */
+	const char *machine; /* uname machine */
+	unsigned n_cpus; /* CPUs we may run on */
+	uint64_t cpu_mask[16]; /* which of the first 1,024 they are */
 	uint64_t memory_bytes;
 	struct host_cgroup cgroup;
 	struct host_userns userns;
-	bool seccomp;              /* filter mode available */
-	int landlock_abi;          /* 0: none */
-	bool mount_setattr;        /* 5.12 */
-	bool clone_into_cgroup;    /* 5.7 */
-	bool proc_mountable;       /* a fresh procfs may be mounted in our user namespace's child */
-	bool idmapped_mounts;      /* 5.12, and we may make them */
+	bool seccomp; /* filter mode available */
+	int landlock_abi; /* 0: none */
+	bool mount_setattr; /* 5.12 */
+	bool clone_into_cgroup; /* 5.7 */
+	bool proc_mountable; /* a fresh procfs may be mounted in our user namespace's child */
+	bool idmapped_mounts; /* 5.12, and we may make them */
 	bool in_container;
 };
 

@@ -7,17 +7,17 @@
 
 /* Everything of a run that is bounded by a number. The names are those of policy file and verdict. */
 enum limit {
-	LIMIT_MEMORY,        /* bytes, of the whole run */
-	LIMIT_SWAP,          /* bytes beyond memory; 0 = none */
-	LIMIT_CPUS,          /* thousandths of a CPU */
-	LIMIT_PIDS,          /* processes and threads */
-	LIMIT_TIMEOUT,       /* µs of wall time */
-	LIMIT_CPU_TIME,      /* µs of CPU time, of the whole run */
-	LIMIT_IDLE_TIMEOUT,  /* µs without output */
-	LIMIT_OUTPUT,        /* bytes of stdout and stderr together */
-	LIMIT_FILE_SIZE,     /* bytes of any one file written */
-	LIMIT_TMP_SIZE,      /* bytes in the private /tmp */
-	LIMIT_NOFILE,        /* open files per process */
+	LIMIT_MEMORY, /* bytes, of the whole run */
+	LIMIT_SWAP, /* bytes beyond memory; 0 = none */
+	LIMIT_CPUS, /* thousandths of a CPU */
+	LIMIT_PIDS, /* processes and threads */
+	LIMIT_TIMEOUT, /* µs of wall time */
+	LIMIT_CPU_TIME, /* µs of CPU time, of the whole run */
+	LIMIT_IDLE_TIMEOUT, /* µs without output */
+	LIMIT_OUTPUT, /* bytes of stdout and stderr together */
+	LIMIT_FILE_SIZE, /* bytes of any one file written */
+	LIMIT_TMP_SIZE, /* bytes in the private /tmp */
+	LIMIT_NOFILE, /* open files per process */
 	LIMIT_ADDRESS_SPACE, /* bytes of virtual memory per process */
 	LIMIT_COUNT_,
 };
@@ -27,7 +27,7 @@ enum limit_unit { UNIT_BYTES, UNIT_US, UNIT_COUNT, UNIT_MILLI_CPUS };
 /* Where a limit's value came from: what was asked for is enforced or the run is refused. */
 enum limit_origin {
 	ORIGIN_DEFAULT, /* the built-in default policy: enforced as well as the host can */
-	ORIGIN_ASKED,   /* the command line, or a policy that was named */
+	ORIGIN_ASKED, /* the command line, or a policy that was named */
 };
 
 struct limit_value {
@@ -37,7 +37,7 @@ struct limit_value {
 };
 
 enum oom_mode {
-	OOM_GROUP,   /* at the memory limit the whole run ends */
+	OOM_GROUP, /* at the memory limit the whole run ends */
 	OOM_PROCESS, /* only the kernel's victim */
 	OOM_COUNT_,
 };
@@ -54,9 +54,9 @@ enum enforced_by {
 	ENFORCED_CGROUP_V1,
 	ENFORCED_RLIMIT,
 	ENFORCED_SUPERVISOR, /* a deadline or counter of bulkhead's own */
-	ENFORCED_SAMPLED,    /* looked at now and then; short peaks are missed */
-	ENFORCED_TMPFS,      /* the size of a private tmpfs */
-	ENFORCED_AFFINITY,   /* sched_setaffinity(2): whole CPUs only */
+	ENFORCED_SAMPLED, /* looked at now and then; short peaks are missed */
+	ENFORCED_TMPFS, /* the size of a private tmpfs */
+	ENFORCED_AFFINITY, /* sched_setaffinity(2): whole CPUs only */
 	ENFORCED_COUNT_,
 };
 

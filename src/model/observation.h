@@ -31,21 +31,21 @@ enum act_reason {
 	ACT_CPU_TIME,
 	ACT_OUTPUT_LIMIT,
 	ACT_MEMORY_SAMPLED, /* sampled memory was above the limit (no memory cgroup) */
-	ACT_OOM_GROUP,      /* the kernel killed one process; we end the rest (no memory.oom.group) */
-	ACT_CANCELLED,      /* the caller signalled bulkhead */
-	ACT_SHUTDOWN,       /* the supervisor was told to stop */
-	ACT_LEFTOVER,       /* the payload had ended; what it left behind is ended */
+	ACT_OOM_GROUP, /* the kernel killed one process; we end the rest (no memory.oom.group) */
+	ACT_CANCELLED, /* the caller signalled bulkhead */
+	ACT_SHUTDOWN, /* the supervisor was told to stop */
+	ACT_LEFTOVER, /* the payload had ended; what it left behind is ended */
 	ACT_COUNT_,
 };
 
 struct act {
 	enum act_reason reason;
-	int signal;         /* what was sent, e.g. SIGTERM, SIGKILL */
-	bool whole_run;     /* to every process of the run, not only to the payload */
-	uint64_t at_us;     /* µs after the start */
-	uint64_t measured;  /* what was compared with the limit: µs, bytes; 0 if nothing was */
-	int cancel_signal;  /* for ACT_CANCELLED: the signal that the caller sent */
-	pid_t cancel_pid;   /* and its sender, 0 if not known (a terminal) */
+	int signal; /* what was sent, e.g. SIGTERM, SIGKILL */
+	bool whole_run; /* to every process of the run, not only to the payload */
+	uint64_t at_us; /* µs after the start */
+	uint64_t measured; /* what was compared with the limit: µs, bytes; 0 if nothing was */
+	int cancel_signal; /* for ACT_CANCELLED: the signal that the caller sent */
+	pid_t cancel_pid; /* and its sender, 0 if not known (a terminal) */
 	uid_t cancel_uid;
 	/*
 	 * OOM kills of the run's own group since its start, read just before the signal was sent: it
@@ -55,32 +55,32 @@ struct act {
 	uint64_t oom_kills;
 };
 
-#define OBSERVATION_MAX_ACTS    16
-#define OBSERVATION_MAX_VICTIMS 16
+#define OBSERVATION_MAX_ACTS     16
+#define OBSERVATION_MAX_VICTIMS  16
 #define OBSERVATION_MAX_COUNTERS 24
 
 /* One kernel counter, before the payload started and after the last process of the run was gone. */
 struct counter {
-	const char *fact;  /* "oom_kill", "oom", "failcnt", "pids_max", … */
+	const char *fact; /* "oom_kill", "oom", "failcnt", "pids_max", … */
 	const char *where; /* the file it was read from */
-	bool own;          /* of the run's own group, not of one above it */
+	bool own; /* of the run's own group, not of one above it */
 	uint64_t before, after;
 };
 
 /* A process killed for want of memory. */
 struct victim {
-	pid_t pid;      /* as the host counts; 0 when not known */
+	pid_t pid; /* as the host counts; 0 when not known */
 	char comm[17];
-	bool leader;    /* the payload itself */
+	bool leader; /* the payload itself */
 };
 
 /* Who sent the signal that ended the payload, as far as the host let us see. */
 enum killer_known {
 	KILLER_UNKNOWN,
-	KILLER_SELF,    /* the payload itself: kill -9 $$, abort(3) */
-	KILLER_INSIDE,  /* another process of the run */
+	KILLER_SELF, /* the payload itself: kill -9 $$, abort(3) */
+	KILLER_INSIDE, /* another process of the run */
 	KILLER_OUTSIDE, /* a process outside the run that is not bulkhead */
-	KILLER_KERNEL,  /* a fault, a limit, the OOM killer */
+	KILLER_KERNEL, /* a fault, a limit, the OOM killer */
 	KILLER_COUNT_,
 };
 
@@ -95,7 +95,7 @@ struct killer {
 enum setup_stage {
 	SETUP_NONE, /* nothing failed */
 	SETUP_HOST, /* before there was a box: cgroups, pipes, clone */
-	SETUP_BOX,  /* a step of the plan inside the box */
+	SETUP_BOX, /* a step of the plan inside the box */
 	SETUP_EXEC, /* execve itself */
 	SETUP_COUNT_,
 };
@@ -103,7 +103,7 @@ enum setup_stage {
 struct setup_failure {
 	enum setup_stage stage;
 	int errnum;
-	int blame;       /* enum blame */
+	int blame; /* enum blame */
 	bool file_exists; /* SETUP_EXEC, ENOENT: the file is there, so its interpreter is missing */
 	const char *what; /* the failing step in words, with subject and cause */
 };
@@ -137,17 +137,17 @@ struct observed_limit {
 
 struct observation {
 	const char *id;
-	const char *key;    /* NULL: none */
+	const char *key; /* NULL: none */
 	const char *policy;
 	const char *const *argv;
 	size_t argc;
-	unsigned attempt;   /* 1 for the first */
+	unsigned attempt; /* 1 for the first */
 	enum rung rung;
-	bool privileged;    /* bulkhead ran as root */
+	bool privileged; /* bulkhead ran as root */
 
 	enum wait_kind wait;
-	int exit_code;      /* WAIT_EXITED */
-	int term_signal;    /* WAIT_SIGNALED */
+	int exit_code; /* WAIT_EXITED */
+	int term_signal; /* WAIT_SIGNALED */
 	bool core_dumped;
 	char leader_comm[17]; /* the payload's name as the kernel had it last */
 	pid_t leader_pid;
@@ -168,10 +168,11 @@ struct observation {
 	enum oom_mode oom;
 	uint64_t grace_us; /* between TERM and KILL */
 	uint64_t leader_max_rss_bytes; /* ru_maxrss of the payload */
-	uint64_t leader_cpu_us;        /* ru_utime + ru_stime of the payload and what it waited for */
+	uint64_t leader_cpu_us; /* ru_utime + ru_stime of the payload and what it waited for */
 
 	uint64_t spawn_us; /* from bulkhead's start to the payload's exec */
-	uint64_t kill_us;  /* from the first KILL of ours to the last process gone; 0: none was sent */
+	uint64_t
+		kill_us; /* from the first KILL of ours to the last process gone; 0: none was sent */
 	uint64_t started_us, ended_us; /* CLOCK_REALTIME */
 	const char *kernel;
 	const char *version; /* bulkhead's */

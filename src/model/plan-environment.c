@@ -28,15 +28,14 @@ static void pass_on(
 	if (!equals || equals == entry)
 		return;
 	const char *name = arena_strndup(a, entry, (size_t)(equals - entry));
-	bool kept = !is_set_by(env, name, strlen(name)) && !is_unset_by(env, name) &&
-		!env->clear && strcmp(name, "BULKHEAD") != 0;
+	bool kept = !is_set_by(env, name, strlen(name)) && !is_unset_by(env, name) && !env->clear &&
+		strcmp(name, "BULKHEAD") != 0;
 	/* the caller's directory for temporary files is not in the box: /tmp is */
 	bool temporary = !strcmp(name, "TMPDIR") || !strcmp(name, "TMP") || !strcmp(name, "TEMP");
 	/* an isolated user may not even pass through the caller's home directory */
 	bool home = !strcmp(name, "HOME") && policy->user.mode == USER_ISOLATED;
 	if (kept)
-		strv_push(a, list,
-			temporary || home ? arena_printf(a, "%s=/tmp", name) : entry);
+		strv_push(a, list, temporary || home ? arena_printf(a, "%s=/tmp", name) : entry);
 }
 
 struct strv plan_environment(

@@ -97,7 +97,8 @@ static void put_detail(struct buf *b, const struct step *step)
 const char *step_format(const struct step *step, struct arena *a)
 {
 	cleanup_buf struct buf b = BUF_INIT;
-	const char *words = step->kind < STEP_COUNT_ ? kinds[step->kind].words : "do an unknown step";
+	const char *words =
+		step->kind < STEP_COUNT_ ? kinds[step->kind].words : "do an unknown step";
 	for (const char *p = words; *p; p++) {
 		const char *value = *p != '%' ? NULL : p[1] == 'p' ? step->path : step->text;
 		if (*p != '%')
@@ -120,7 +121,8 @@ static void put_limits(struct buf *b, const struct plan *plan)
 		if (!v->set)
 			continue;
 		const char *note = l == LIMIT_OUTPUT && !plan->capture
-			? " (output is passed through, not captured)" : "";
+			? " (output is passed through, not captured)"
+			: "";
 		buf_printf(b, "  %-14s %-12s %s%s\n", limit_name(l), limit_format(l, v, text),
 			enforced_by_name(plan->by[l]), note);
 	}
@@ -148,8 +150,8 @@ const char *plan_format_text(const struct plan *plan, const struct host *host, s
 	cleanup_buf struct buf b = BUF_INIT;
 	put_command(&b, plan);
 	buf_printf(&b, "policy\n  %s\n", plan->policy->name);
-	buf_printf(&b, "host\n  Linux %s, limits by %s\n", host->kernel,
-		rung_name(host->cgroup.rung));
+	buf_printf(
+		&b, "host\n  Linux %s, limits by %s\n", host->kernel, rung_name(host->cgroup.rung));
 	put_limits(&b, plan);
 	buf_printf(&b, "namespaces\n  user, pid, mount, ipc, uts%s%s\n",
 		plan->wants_group ? ", cgroup" : "", plan->new_network ? ", net" : "");

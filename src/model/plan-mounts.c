@@ -80,8 +80,8 @@ static void add_item(struct items *items, struct item item)
 
 /* ---- stage 1: from the host's tree ---- */
 
-static int grab_binds(struct plan_build *b, struct items *items, const struct resolved_list *list,
-	uint32_t flags)
+static int grab_binds(
+	struct plan_build *b, struct items *items, const struct resolved_list *list, uint32_t flags)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct resolved_path *p = &list->v[i];
@@ -92,8 +92,10 @@ static int grab_binds(struct plan_build *b, struct items *items, const struct re
 		plan_box(b, .kind = STEP_GRAB, .path = p->source, .slot = slot,
 			.flags = flags | MOUNT_RECURSIVE | (idmap ? MOUNT_IDMAP : 0));
 		add_item(items,
-			(struct item){
-				.kind = ITEM_BIND, .path = p->dest, .is_dir = p->is_dir, .slot = slot});
+			(struct item){.kind = ITEM_BIND,
+				.path = p->dest,
+				.is_dir = p->is_dir,
+				.slot = slot});
 	}
 	return 0;
 }
@@ -160,8 +162,8 @@ static void make_dev(struct plan_build *b, int first_slot, int console_slot)
 		plan_box(b, .kind = STEP_SYMLINK, .path = links[i][0], .text = links[i][1]);
 	plan_box(b, .kind = STEP_MKDIR, .path = "/dev/shm", .number = 01777);
 	plan_box(b, .kind = STEP_MKDIR, .path = "/dev/pts", .number = 0755);
-	plan_box(b, .kind = STEP_DEVPTS, .path = "/dev/pts",
-		.flags = MOUNT_NO_SUID | MOUNT_NO_EXEC);
+	plan_box(
+		b, .kind = STEP_DEVPTS, .path = "/dev/pts", .flags = MOUNT_NO_SUID | MOUNT_NO_EXEC);
 	plan_box(b, .kind = STEP_MKDIR, .path = EMPTY_DIR, .number = 0555);
 	plan_box(b, .kind = STEP_MKFILE, .path = EMPTY_FILE, .number = 0444);
 	plan_box(b, .kind = STEP_PROTECT, .path = EMPTY_PLACE,
@@ -222,8 +224,11 @@ static void collect_tmpfs(struct plan_build *b, struct items *items)
 {
 	for (size_t i = 0; i < b->resolved->tmpfs.n; i++)
 		add_item(items,
-			(struct item){.kind = ITEM_TMPFS, .path = b->resolved->tmpfs.v[i].dest,
-				.is_dir = true, .size = tmp_size(b), .mode = 01777});
+			(struct item){.kind = ITEM_TMPFS,
+				.path = b->resolved->tmpfs.v[i].dest,
+				.is_dir = true,
+				.size = tmp_size(b),
+				.mode = 01777});
 }
 
 /* A hidden directory in which something has to be shown is an empty tmpfs of its own. */
@@ -235,8 +240,11 @@ static void collect_hidden_parents(struct plan_build *b, struct items *items)
 		struct items before = {.v = items->v, .n = n};
 		if (p->is_dir && holds_an_item(&before, p->dest) && !is_an_item(items, p->dest))
 			add_item(items,
-				(struct item){.kind = ITEM_TMPFS, .path = p->dest, .is_dir = true,
-					.size = 1 << 20, .mode = 0755});
+				(struct item){.kind = ITEM_TMPFS,
+					.path = p->dest,
+					.is_dir = true,
+					.size = 1 << 20,
+					.mode = 0755});
 	}
 }
 
@@ -272,10 +280,12 @@ static void hide_the_rest(struct plan_build *b, const struct items *items)
 		const struct resolved_path *p = &b->resolved->hide.v[i];
 		if (is_an_item(items, p->dest) && holds_an_item(items, p->dest))
 			continue; /* became a tmpfs */
-		struct step mask = {.kind = STEP_MASK, .path = p->dest,
+		struct step mask = {.kind = STEP_MASK,
+			.path = p->dest,
 			.text = p->is_dir ? EMPTY_DIR : EMPTY_FILE};
 		if (b->plan->own_root)
-			mask.flags = MOUNT_OPTIONAL; /* what even the box's root cannot reach is hidden */
+			mask.flags =
+				MOUNT_OPTIONAL; /* what even the box's root cannot reach is hidden */
 		bool later = path_is_below(p->dest, "/proc");
 		plan_add(b, later ? &b->plan->payload : &b->plan->box, mask);
 	}
@@ -316,7 +326,8 @@ int plan_mounts(struct plan_build *b)
 	collect_tmpfs(b, &items);
 	if (grab_root(b, &root_slot) < 0 || grab_devices(b, &first_device) < 0 ||
 		grab_console(b, &console_slot) < 0 ||
-		grab_binds(b, &items, &r->read, MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV) < 0 ||
+		grab_binds(b, &items, &r->read, MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV) <
+			0 ||
 		grab_binds(b, &items, &r->write, MOUNT_NO_SUID | MOUNT_NO_DEV) < 0)
 		return -1;
 	collect_hidden_parents(b, &items);

@@ -180,13 +180,16 @@ static int decide_user(struct plan_build *b)
 		plan->uid_map = plan->gid_map =
 			arena_printf(b->a, "0 %u %u\n", base, ISOLATED_RANGE);
 		plan->idmap = (struct plan_idmap){.used = host->idmapped_mounts,
-			.file_uid = host->uid, .file_gid = host->gid,
-			.box_uid = base + ISOLATED_UID, .box_gid = base + ISOLATED_UID};
+			.file_uid = host->uid,
+			.file_gid = host->gid,
+			.box_uid = base + ISOLATED_UID,
+			.box_gid = base + ISOLATED_UID};
 		return 0;
 	}
 	if (!same)
 		return refuse_user(b,
-			user->mode == USER_ISOLATED ? "--user isolated" : "--user UID of another user");
+			user->mode == USER_ISOLATED ? "--user isolated"
+						    : "--user UID of another user");
 	plan->uid_map = arena_printf(b->a, "%u %u 1\n", host->uid, host->uid);
 	plan->gid_map = arena_printf(b->a, "%u %u 1\n", host->gid, host->gid);
 	plan->deny_setgroups = true;
@@ -362,15 +365,18 @@ static int check_host(struct plan_build *b)
 static int check_sections(struct plan_build *b)
 {
 	const struct policy *p = b->policy;
-	const char *what = p->exec.mode != EXEC_OFF ? "exec rules"
-		: p->retry.attempts > 1 ? "retries"
+	const char *what = p->exec.mode != EXEC_OFF        ? "exec rules"
+		: p->retry.attempts > 1                    ? "retries"
 		: p->breaker.key || p->breaker.cooldown_us ? "a breaker or cooldown"
-		: p->pool.size ? "a pool" : NULL;
+		: p->pool.size                             ? "a pool"
+		: p->capture_messages                      ? "messages"
+							   : NULL;
 	if (!what)
 		return 0;
 	if (b->input->best_effort) {
 		strv_push(b->a, &b->plan->notes,
-			arena_printf(b->a, "policy '%s' asks for %s, which is not done", p->name, what));
+			arena_printf(
+				b->a, "policy '%s' asks for %s, which is not done", p->name, what));
 		return 0;
 	}
 	error_set(b->e, BLAME_POLICY, 0,

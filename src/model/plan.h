@@ -29,38 +29,38 @@
  */
 enum step_kind {
 	/* box */
-	STEP_GRAB,         /* slot = detached copy of the tree at path; MOUNT_… flags put on it */
-	STEP_ROOT_HERE,    /* the box's root is the mount namespace's own: private, and flags on all */
-	STEP_ROOT_SLOT,    /* the box's root is slot's tree: put aside, to be pivoted into */
-	STEP_ROOT_EMPTY,   /* the box's root is a new tmpfs */
-	STEP_ATTACH,       /* slot at path */
-	STEP_TMPFS,        /* a new tmpfs at path, of number bytes (0: no bound), with value as mode */
-	STEP_PROC,         /* a new procfs of the box's pid namespace at path */
-	STEP_DEVPTS,       /* a new devpts at path */
-	STEP_PROTECT,      /* what is at path, bound onto itself with flags; skipped if not there */
-	STEP_MASK,         /* the empty directory or file at text, copied over path */
-	STEP_MKDIR,        /* path with number as mode, and the missing directories above it */
-	STEP_MKFILE,       /* an empty file, to attach something to */
-	STEP_SYMLINK,      /* path → text */
-	STEP_PIVOT,        /* into the root put aside; the old one is gone */
-	STEP_SEAL,         /* flags on the box's root mount alone (not on what is mounted in it) */
-	STEP_LOOPBACK,     /* lo up */
+	STEP_GRAB, /* slot = detached copy of the tree at path; MOUNT_… flags put on it */
+	STEP_ROOT_HERE, /* the box's root is the mount namespace's own: private, and flags on all */
+	STEP_ROOT_SLOT, /* the box's root is slot's tree: put aside, to be pivoted into */
+	STEP_ROOT_EMPTY, /* the box's root is a new tmpfs */
+	STEP_ATTACH, /* slot at path */
+	STEP_TMPFS, /* a new tmpfs at path, of number bytes (0: no bound), with value as mode */
+	STEP_PROC, /* a new procfs of the box's pid namespace at path */
+	STEP_DEVPTS, /* a new devpts at path */
+	STEP_PROTECT, /* what is at path, bound onto itself with flags; skipped if not there */
+	STEP_MASK, /* the empty directory or file at text, copied over path */
+	STEP_MKDIR, /* path with number as mode, and the missing directories above it */
+	STEP_MKFILE, /* an empty file, to attach something to */
+	STEP_SYMLINK, /* path → text */
+	STEP_PIVOT, /* into the root put aside; the old one is gone */
+	STEP_SEAL, /* flags on the box's root mount alone (not on what is mounted in it) */
+	STEP_LOOPBACK, /* lo up */
 	/* box or payload; so are STEP_PROTECT and STEP_MASK */
-	STEP_IDS,          /* uid number, gid value; supplementary groups dropped */
+	STEP_IDS, /* uid number, gid value; supplementary groups dropped */
 	/* payload */
-	STEP_GROUPS,       /* into the run's cgroups (the v1 ones; v2 happened at clone) */
-	STEP_CGROUPNS,     /* a cgroup namespace rooted there */
-	STEP_OWN_GROUP,    /* a process group of its own */
-	STEP_RLIMIT,       /* resource number: soft value, hard value2 */
-	STEP_AFFINITY,     /* to the CPUs of plan->cpu_mask */
-	STEP_CHDIR,        /* to path */
+	STEP_GROUPS, /* into the run's cgroups (the v1 ones; v2 happened at clone) */
+	STEP_CGROUPNS, /* a cgroup namespace rooted there */
+	STEP_OWN_GROUP, /* a process group of its own */
+	STEP_RLIMIT, /* resource number: soft value, hard value2 */
+	STEP_AFFINITY, /* to the CPUs of plan->cpu_mask */
+	STEP_CHDIR, /* to path */
 	STEP_NO_NEW_PRIVS,
-	STEP_SCOPE,        /* Landlock: number = LANDLOCK_SCOPE_…: what may not leave the box */
-	STEP_DROP_CAPS,    /* all sets, for good */
-	STEP_STDIO,        /* the run's stdin, stdout, stderr; the caller's signal mask */
-	STEP_CLOSE_FDS,    /* everything above 2, but for what exec closes */
-	STEP_FILTER,       /* the seccomp filter */
-	STEP_EXEC,         /* the first of plan->exec_paths that can be */
+	STEP_SCOPE, /* Landlock: number = LANDLOCK_SCOPE_…: what may not leave the box */
+	STEP_DROP_CAPS, /* all sets, for good */
+	STEP_STDIO, /* the run's stdin, stdout, stderr; the caller's signal mask */
+	STEP_CLOSE_FDS, /* everything above 2, but for what exec closes */
+	STEP_FILTER, /* the seccomp filter */
+	STEP_EXEC, /* the first of plan->exec_paths that can be */
 	STEP_COUNT_,
 };
 
@@ -71,8 +71,8 @@ enum {
 	MOUNT_NO_EXEC = 8,
 	MOUNT_RECURSIVE = 16,
 	MOUNT_OPTIONAL = 32, /* nothing is said when the source does not exist */
-	MOUNT_IDMAP = 64,    /* ownership as the idmap of the plan says */
-	MOUNT_FILE = 128,    /* the mount point to be made is a file */
+	MOUNT_IDMAP = 64, /* ownership as the idmap of the plan says */
+	MOUNT_FILE = 128, /* the mount point to be made is a file */
 };
 
 struct step {
@@ -96,7 +96,7 @@ struct steps {
 struct plan_idmap {
 	bool used;
 	uint32_t file_uid, file_gid; /* as on disk */
-	uint32_t box_uid, box_gid;   /* as the kernel counts, outside the box */
+	uint32_t box_uid, box_gid; /* as the kernel counts, outside the box */
 };
 
 struct plan {
@@ -113,14 +113,14 @@ struct plan {
 	struct strv argv;
 	struct strv envp;
 	struct strv exec_paths; /* tried in turn */
-	uint64_t cpu_mask[16];  /* 1,024 CPUs */
+	uint64_t cpu_mask[16]; /* 1,024 CPUs */
 	const struct sock_filter *filter;
 	unsigned short n_filter;
 	/* Limit by limit: what is going to enforce it; the cgroup's own are set when the groups exist. */
 	enum enforced_by by[LIMIT_COUNT_];
-	bool wants_group;   /* a limit or the kill needs the run's cgroups */
-	bool capture;       /* stdout and stderr are piped through the supervisor */
-	bool sampled;       /* memory is sampled */
+	bool wants_group; /* a limit or the kill needs the run's cgroups */
+	bool capture; /* stdout and stderr are piped through the supervisor */
+	bool sampled; /* memory is sampled */
 	/* Things a person should know that are no errors, NULL-terminated once there is one. */
 	struct strv notes;
 };
@@ -128,9 +128,9 @@ struct plan {
 /* A path of the policy as found on this host (run/resolve.c). */
 struct resolved_path {
 	const char *source; /* absolute, no symlinks */
-	const char *dest;   /* absolute, normalized, inside the box */
+	const char *dest; /* absolute, normalized, inside the box */
 	bool is_dir;
-	bool idmappable;    /* the caller's own: to be idmapped where the box's user is another one */
+	bool idmappable; /* the caller's own: to be idmapped where the box's user is another one */
 };
 
 struct resolved_list {
@@ -140,9 +140,9 @@ struct resolved_list {
 
 /* What the file system says to the policy's paths. */
 struct resolved {
-	const char *root;    /* "/", another root, or NULL for an empty one */
-	const char *cwd;     /* where the payload starts, inside the box */
-	bool cwd_writable;   /* and a bind of it is among write */
+	const char *root; /* "/", another root, or NULL for an empty one */
+	const char *cwd; /* where the payload starts, inside the box */
+	bool cwd_writable; /* and a bind of it is among write */
 	struct resolved_list write, read, hide, tmpfs;
 	struct strv devices; /* of /dev, those that exist: "null", "zero", … */
 	const char *console; /* the caller's terminal device, or NULL */
@@ -154,13 +154,13 @@ struct resolved {
 struct plan_input {
 	const char *id;
 	struct strv argv;
-	char *const *environ;    /* the caller's */
-	bool own_process_group;  /* there is no controlling terminal to share */
-	bool capture_wanted;     /* --log */
+	char *const *environ; /* the caller's */
+	bool own_process_group; /* there is no controlling terminal to share */
+	bool capture_wanted; /* --log */
 	bool best_effort;
 	bool tty;
-	uint32_t isolated_base;  /* first host uid of this run's range, for --user isolated */
-	uint32_t random;         /* spreads the CPUs chosen for --cpus */
+	uint32_t isolated_base; /* first host uid of this run's range, for --user isolated */
+	uint32_t random; /* spreads the CPUs chosen for --cpus */
 };
 
 /*
@@ -184,7 +184,7 @@ const char *plan_format_text(const struct plan *plan, const struct host *host, s
 const char *plan_format_json(const struct plan *plan, const struct host *host, struct arena *a);
 
 /* The environment of the payload: @environ less what the policy unsets, plus what it sets. */
-struct strv plan_environment(const struct policy *policy, char *const *environ, const char *id,
-	struct arena *a);
+struct strv plan_environment(
+	const struct policy *policy, char *const *environ, const char *id, struct arena *a);
 
 #endif

@@ -100,20 +100,20 @@ void verdict_decide(struct verdict *ret, const struct observation *o, struct are
  * The verdict's JSON object as docs/verdict.md describes it, in @a, ending in a newline.
  * Arguments that are not UTF-8 become {"base64": "…"}.
  */
-const char *verdict_format_json(const struct verdict *v, const struct observation *o,
-	struct arena *a);
+const char *verdict_format_json(
+	const struct verdict *v, const struct observation *o, struct arena *a);
 /* The line for stderr, "CAUSE: SUMMARY[; try --memory 96M]"; in @a. */
 const char *verdict_format_line(const struct verdict *v, struct arena *a);
 /*
  * Several lines for a person: cause, summary, status, evidence, usage, limits, timing; in @a.
  * Bytes that are not for a terminal are shown as \xNN.
  */
-const char *verdict_format_text(const struct verdict *v, const struct observation *o,
-	struct arena *a);
+const char *verdict_format_text(
+	const struct verdict *v, const struct observation *o, struct arena *a);
 /* The observation as JSON (stored beside the verdict so that it can be derived again), and back. */
 const char *observation_format_json(const struct observation *o, struct arena *a);
-int observation_parse_json(struct observation *ret, const char *text, size_t size, struct arena *a,
-	struct error *e);
+int observation_parse_json(
+	struct observation *ret, const char *text, size_t size, struct arena *a, struct error *e);
 /* JSON Schema of the verdict; in @a. */
 const char *verdict_schema_json(struct arena *a);
 

@@ -7,10 +7,10 @@
 
 #include "base/fd.h"
 
-#define LOCK_FILE   "/run/bulkhead.uids"
-#define FIRST_UID   0x70000000u
-#define RANGE       65536u
-#define SLOTS       4096u
+#define LOCK_FILE "/run/bulkhead.uids"
+#define FIRST_UID 0x70000000u
+#define RANGE     65536u
+#define SLOTS     4096u
 
 int isolated_take(uint32_t random, uint32_t *ret_base, int *ret_fd, struct error *e)
 {
@@ -32,5 +32,6 @@ int isolated_take(uint32_t random, uint32_t *ret_base, int *ret_fd, struct error
 		if (errno != EAGAIN && errno != EACCES)
 			return error_set(e, BLAME_HOST, errno, "cannot lock '%s'", LOCK_FILE);
 	}
-	return error_set(e, BLAME_HOST, 0, "all %u uid ranges for isolated users are in use", SLOTS);
+	return error_set(
+		e, BLAME_HOST, 0, "all %u uid ranges for isolated users are in use", SLOTS);
 }

@@ -8,8 +8,8 @@
 /* How long the kernel may take to end what got KILL; beyond that the run is given up, and said so. */
 #define KILL_BOUND_US (20 * US_PER_SEC)
 
-void killer_record(struct watch *w, enum act_reason reason, int signal, bool whole,
-	uint64_t measured)
+void killer_record(
+	struct watch *w, enum act_reason reason, int signal, bool whole, uint64_t measured)
 {
 	struct observation *o = w->o;
 	if (o->n_acts == OBSERVATION_MAX_ACTS)

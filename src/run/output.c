@@ -136,22 +136,32 @@ static int watch_sink(int fd)
 	return epoll;
 }
 
+/* A closed one has /dev/null in its place, read-only: the payload writes for the log alone. */
+static bool is_wanted(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 static int open_stream(struct output *o, int i, int *ret_child)
 {
 	struct output_stream *s = &o->stream[i];
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
-	*s = (struct output_stream){.owner = o, .number = i + 1, .fd = fds[0]};
+	*s = (struct output_stream){.owner = o, .number = i + 1, .fd = -1};
 	*ret_child = fds[1];
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	s->sink_open = fcntl(s->number, F_GETFD) >= 0;
+	s->sink_open = is_wanted(s->number);
 	s->sink_epoll = s->sink_open ? watch_sink(s->number) : -1;
 	if (s->sink_epoll >= 0 && uv_poll_init(o->loop, &s->writable, s->sink_epoll) != 0)
 		s->sink_epoll = fd_close(s->sink_epoll);
 	s->buffer = malloc(BUFFER_SIZE);
-	if (!s->buffer || uv_poll_init(o->loop, &s->readable, s->fd) != 0)
+	if (!s->buffer || uv_poll_init(o->loop, &s->readable, fds[0]) != 0) {
+		fd_close(fds[0]);
 		return -1;
+	}
+	s->fd = fds[0];
 	s->readable.data = s->writable.data = s;
 	return 0;
 }
@@ -160,7 +170,8 @@ int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *ho
 	int ret_child[2], struct error *e)
 {
 	*o = (struct output){.loop = loop, .hooks = *hooks, .last_us = time_monotonic_us()};
-	o->stream[0].fd = o->stream[1].fd = o->stream[0].sink_epoll = o->stream[1].sink_epoll = ret_child[0] = ret_child[1] = -1;
+	o->stream[0].fd = o->stream[1].fd = o->stream[0].sink_epoll = o->stream[1].sink_epoll =
+		ret_child[0] = ret_child[1] = -1;
 	for (int i = 0; i < 2; i++)
 		if (open_stream(o, i, &ret_child[i]) < 0)
 			return error_set(e, BLAME_HOST, errno, "cannot make pipes for the output");

@@ -21,9 +21,9 @@ struct output;
 
 struct output_stream {
 	struct output *owner;
-	int number;      /* 1 or 2: the stream, and the caller's descriptor that it goes to */
-	int fd;          /* read end of the payload's pipe, -1 when it has ended */
-	bool sink_open;  /* the caller still wants it */
+	int number; /* 1 or 2: the stream, and the caller's descriptor that it goes to */
+	int fd; /* read end of the payload's pipe, -1 when it has ended */
+	bool sink_open; /* the caller still wants it */
 	/*
 	 * An epoll that watches the caller's descriptor, or -1 for a file, which is always writable. libuv is
 	 * not given the descriptor itself: it would make it non-blocking for the caller too.

@@ -99,12 +99,13 @@ static int add_bind(struct resolver *x, struct resolved_list *list, const struct
 	if (refuse_destination(x, dest) < 0)
 		return -1;
 	return add(x, list,
-		(struct resolved_path){.source = source, .dest = dest,
-			.is_dir = S_ISDIR(st.st_mode), .idmappable = !rule->optional});
+		(struct resolved_path){.source = source,
+			.dest = dest,
+			.is_dir = S_ISDIR(st.st_mode),
+			.idmappable = !rule->optional});
 }
 
-static int add_binds(
-	struct resolver *x, struct resolved_list *list, const struct bind_list *rules)
+static int add_binds(struct resolver *x, struct resolved_list *list, const struct bind_list *rules)
 {
 	for (size_t i = 0; i < rules->n; i++)
 		if (add_bind(x, list, &rules->v[i]) < 0)
@@ -142,7 +143,8 @@ static bool matches(const char *name, const char *pattern)
 static int hide_pattern(struct resolver *x, const char *path)
 {
 	const char *pattern = path_base(path);
-	const char *dir = path_normalize(x->a, arena_strndup(x->a, path, (size_t)(pattern - path)), ".");
+	const char *dir =
+		path_normalize(x->a, arena_strndup(x->a, path, (size_t)(pattern - path)), ".");
 	DIR *d = opendir(dir);
 	int r = 0;
 	for (struct dirent *entry; r == 0 && d && (entry = readdir(d));)
@@ -194,8 +196,8 @@ static const char *why_not_writable(struct resolver *x, const char *cwd)
 {
 	static const char *const system[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 		"/usr", "/etc", "/boot", "/proc", "/sys", NULL};
-	static const char *const exact[] = {"/", "/dev", "/var", "/home", "/run", "/opt", "/srv",
-		"/mnt", "/media", NULL};
+	static const char *const exact[] = {
+		"/", "/dev", "/var", "/home", "/run", "/opt", "/srv", "/mnt", "/media", NULL};
 	if (is_below_any(cwd, system) || is_any(cwd, exact))
 		return "it belongs to the system";
 	for (size_t i = 0; i < x->r->tmpfs.n; i++)
@@ -251,8 +253,9 @@ static int add_cwd(struct resolver *x)
 	bool writable = x->policy->filesystem.cwd == CWD_WRITE && !why_not;
 	if (x->policy->filesystem.cwd == CWD_WRITE && why_not)
 		strv_push(x->a, &x->r->notes,
-			arena_printf(x->a, "the working directory '%s' is not writable in the box: %s",
-				cwd, why_not));
+			arena_printf(x->a,
+				"the working directory '%s' is not writable in the box: %s", cwd,
+				why_not));
 	x->r->cwd_writable = writable;
 	if (why_not)
 		return 0;
@@ -288,7 +291,8 @@ static int add_tmpfs(struct resolver *x)
 		const char *path = absolute(x, x->policy->filesystem.tmpfs.v[i]);
 		if (refuse_destination(x, path) < 0 ||
 			add(x, &x->r->tmpfs,
-				(struct resolved_path){.source = path, .dest = path, .is_dir = true}) < 0)
+				(struct resolved_path){
+					.source = path, .dest = path, .is_dir = true}) < 0)
 			return -1;
 	}
 	return 0;
@@ -330,7 +334,8 @@ static void find_protected(struct resolver *x)
 static int show_resolver(struct resolver *x)
 {
 	const char *conf = x->policy->network == NETWORK_HOST && x->r->root
-		? real_path(x, "/etc/resolv.conf") : NULL;
+		? real_path(x, "/etc/resolv.conf")
+		: NULL;
 	if (!conf || !path_is_below(conf, "/run"))
 		return 0;
 	struct bind_rule rule = {.source = conf, .optional = true};

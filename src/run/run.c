@@ -16,8 +16,10 @@
 static void fail_setup(struct observation *o, const struct error *e, struct arena *a)
 {
 	o->wait = WAIT_NEVER_STARTED;
-	o->setup = (struct setup_failure){.stage = SETUP_HOST, .errnum = e->errnum,
-		.blame = e->blame, .what = arena_strdup(a, e->text)};
+	o->setup = (struct setup_failure){.stage = SETUP_HOST,
+		.errnum = e->errnum,
+		.blame = e->blame,
+		.what = arena_strdup(a, e->text)};
 }
 
 static int open_groups(struct watch *w, struct error *e)
@@ -94,7 +96,8 @@ static void observe_sampled(struct watch *w)
 		return;
 	u->memory_peak_known = true;
 	u->memory_peak_bytes = w->sampler.peak_bytes > w->o->leader_max_rss_bytes
-		? w->sampler.peak_bytes : w->o->leader_max_rss_bytes;
+		? w->sampler.peak_bytes
+		: w->o->leader_max_rss_bytes;
 	u->pids_peak_known = w->sampler.pids_peak > 0;
 	u->pids_peak = w->sampler.pids_peak;
 }
@@ -125,10 +128,19 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	static struct watch watch;
 	struct watch *w = &watch;
 	struct error e = ERROR_INIT;
-	*w = (struct watch){.request = request, .plan = request->plan,
-		.limits = &request->plan->policy->limits, .o = o, .a = a, .signal_fd = -1};
-	w->spawn = (struct spawn){.maker_pidfd = -1, .report_fd = -1, .life_fd = -1,
-		.init_pidfd = -1, .payload_pidfd = -1, .report_write = -1, .life_read = -1};
+	*w = (struct watch){.request = request,
+		.plan = request->plan,
+		.limits = &request->plan->policy->limits,
+		.o = o,
+		.a = a,
+		.signal_fd = -1};
+	w->spawn = (struct spawn){.maker_pidfd = -1,
+		.report_fd = -1,
+		.life_fd = -1,
+		.init_pidfd = -1,
+		.payload_pidfd = -1,
+		.report_write = -1,
+		.life_read = -1};
 	o->started_us = time_realtime_us();
 	uv_loop_init(&w->loop);
 	terminal_open(&w->terminal);

@@ -124,8 +124,8 @@ static void close_childs_ends(struct spawn *s)
 		fd_close(s->idmapped[--s->n_idmapped]);
 }
 
-static int start(struct spawn *s, const struct spawn_request *request, struct arena *a,
-	struct error *e)
+static int start(
+	struct spawn *s, const struct spawn_request *request, struct arena *a, struct error *e)
 {
 	const struct plan *plan = request->plan;
 	if (make_pipes(s, e) < 0 || grab_idmapped(s, e) < 0)
@@ -144,8 +144,13 @@ static int start(struct spawn *s, const struct spawn_request *request, struct ar
 
 int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a, struct error *e)
 {
-	*ret = (struct spawn){.maker_pidfd = -1, .report_fd = -1, .life_fd = -1, .init_pidfd = -1,
-		.payload_pidfd = -1, .report_write = -1, .life_read = -1};
+	*ret = (struct spawn){.maker_pidfd = -1,
+		.report_fd = -1,
+		.life_fd = -1,
+		.init_pidfd = -1,
+		.payload_pidfd = -1,
+		.report_write = -1,
+		.life_read = -1};
 	prepare_box(ret, request);
 	if (start(ret, request, a, e) < 0) {
 		spawn_fini(ret);
@@ -172,23 +177,26 @@ static int reap_maker(struct spawn *s)
 	return status;
 }
 
-static const char *word_exec(const struct box *box, const struct report *r, struct arena *a,
-	struct setup_failure *ret)
+static const char *word_exec(
+	const struct box *box, const struct report *r, struct arena *a, struct setup_failure *ret)
 {
 	const char *name = box->plan->argv.v[0];
 	bool found = r->detail >= 0 && (size_t)r->detail < box->plan->exec_paths.n;
 	const char *path = found ? box->plan->exec_paths.v[r->detail] : name;
 	ret->file_exists = found;
 	if (r->errnum == ENOENT && !found)
-		return arena_printf(a, strchr(name, '/') ? "'%s' does not exist in the box"
-							  : "'%s' is not in any directory of PATH",
+		return arena_printf(a,
+			strchr(name, '/') ? "'%s' does not exist in the box"
+					  : "'%s' is not in any directory of PATH",
 			name);
 	if (r->errnum == ENOENT)
 		return arena_printf(a,
 			"'%s' names an interpreter or loader that does not exist in the box", path);
 	if (r->errnum == ENOEXEC)
-		return arena_printf(a, "'%s' is no program: neither an executable for this machine "
-				       "nor a script that begins with '#!'", path);
+		return arena_printf(a,
+			"'%s' is no program: neither an executable for this machine "
+			"nor a script that begins with '#!'",
+			path);
 	return arena_printf(a, "cannot execute '%s': %s", path, errno_text(r->errnum));
 }
 
@@ -227,7 +235,8 @@ static void word_failure(const struct spawn *s, const struct host *host, const s
 	ret->errnum = r->errnum;
 	ret->blame = exec ? BLAME_REQUEST : BLAME_HOST;
 	ret->what = exec ? word_exec(&s->box, r, a, ret)
-		: r->stage == REPORT_MAKER ? word_maker(r, a)
+		: r->stage == REPORT_MAKER
+		? word_maker(r, a)
 		: word_step(r->stage == REPORT_BOX ? &plan->box : &plan->payload, r, a);
 	if (is_forbidden(host, r)) {
 		struct host_userns why = {0};
@@ -287,7 +296,8 @@ int spawn_finish(
 		s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
 		if (s->init_pidfd >= 0 && s->payload_pidfd >= 0)
 			return 0;
-		report = (struct report){.stage = REPORT_MAKER, .step = MAKER_PAYLOAD,
+		report = (struct report){.stage = REPORT_MAKER,
+			.step = MAKER_PAYLOAD,
 			.errnum = -(s->init_pidfd < 0 ? s->init_pidfd : s->payload_pidfd)};
 		failed = true;
 	}

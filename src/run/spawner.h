@@ -25,8 +25,8 @@ struct spawn {
 	pid_t maker;
 	int maker_pidfd;
 	int report_fd;
-	int life_fd;       /* closing it tells init that the payload has ended */
-	int init_pidfd;    /* from spawn_finish() on */
+	int life_fd; /* closing it tells init that the payload has ended */
+	int init_pidfd; /* from spawn_finish() on */
 	int payload_pidfd; /* from spawn_finish() on, when the exec happened */
 	bool idmap_refused; /* a writable path is on a file system that cannot be idmapped */
 };
@@ -35,8 +35,8 @@ struct spawn_request {
 	const struct plan *plan;
 	const struct host *host;
 	const struct group_entry *entry; /* NULL without groups */
-	int stdio[3];                    /* borrowed; -1: leave the caller's */
-	sigset_t signal_mask;            /* the payload's */
+	int stdio[3]; /* borrowed; -1: leave the caller's */
+	sigset_t signal_mask; /* the payload's */
 	bool pipe_was_ignored;
 };
 
@@ -44,16 +44,15 @@ struct spawn_request {
  * -1 with e set (BLAME_HOST mostly, with the remedy where user namespaces are forbidden) and
  * nothing left behind. At most one spawn at a time: the stacks are static.
  */
-int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a,
-	struct error *e);
+int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a, struct error *e);
 
 /*
  * Read the report (blocking until the pipe has closed, which the maker's end guarantees) and reap
  * the maker. 0: the payload runs. -1: it does not; @ret says what failed, all processes of the box
  * are dead and reaped.
  */
-int spawn_finish(struct spawn *s, const struct host *host, struct arena *a,
-	struct setup_failure *ret);
+int spawn_finish(
+	struct spawn *s, const struct host *host, struct arena *a, struct setup_failure *ret);
 
 /* Kill what is left, reap it, close all descriptors. */
 void spawn_fini(struct spawn *s);

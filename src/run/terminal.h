@@ -24,8 +24,8 @@
  * Without one, the payload gets a process group of its own and signals are forwarded.
  */
 struct terminal {
-	int fd;         /* the controlling terminal, -1: none */
-	pid_t group;    /* our process group */
+	int fd; /* the controlling terminal, -1: none */
+	pid_t group; /* our process group */
 	bool foreground; /* it was in the foreground when we started */
 	bool modes_known;
 	struct termios modes;

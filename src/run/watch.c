@@ -127,7 +127,8 @@ static void on_grace(struct watch *w)
 {
 	const struct observation *o = w->o;
 	enum act_reason reason = w->state == WATCH_ENDING || o->n_acts == 0
-		? ACT_LEFTOVER : o->acts[o->n_acts - 1].reason;
+		? ACT_LEFTOVER
+		: o->acts[o->n_acts - 1].reason;
 	/* what stopped the payload is also why its leftovers are killed */
 	if (w->state == WATCH_ENDING && o->n_acts > 0 && o->acts[o->n_acts - 1].signal == SIGTERM)
 		reason = o->acts[o->n_acts - 1].reason;
@@ -141,7 +142,8 @@ static void on_bound(struct watch *w)
 		killer_kill(w, ACT_WALL_TIMEOUT, watch_now_us(w));
 		return;
 	}
-	watch_enter(w, WATCH_GONE); /* the kernel does not let go of it: reported by group_close() */
+	watch_enter(
+		w, WATCH_GONE); /* the kernel does not let go of it: reported by group_close() */
 }
 
 static void on_settle(struct watch *w)
@@ -225,7 +227,8 @@ static void reap_payload(struct watch *w)
 	siginfo_t info = {0};
 	struct rusage usage;
 	int pidfd = w->spawn.payload_pidfd;
-	if (w->payload_reaped || sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
+	if (w->payload_reaped ||
+		sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
 		info.si_pid == 0)
 		return;
 	read_leader(w); /* the zombie still has its name */
@@ -390,6 +393,7 @@ void run_block_signals(void)
 	sigset_t set;
 	handled_signals(&set);
 	sigaddset(&set, SIGTTOU); /* taking the terminal back is no reason to be stopped */
+	sigaddset(&set, SIGXFSZ); /* a record beyond the caller's RLIMIT_FSIZE is lost, not we */
 	sigprocmask(SIG_BLOCK, &set, &callers_mask);
 	pipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 }

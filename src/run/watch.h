@@ -37,13 +37,13 @@ enum watch_state {
 };
 
 enum watch_timer {
-	TIMER_WALL,   /* the wall deadline */
-	TIMER_IDLE,   /* the next look at when there last was output */
-	TIMER_CPU,    /* the next look at the CPU time */
+	TIMER_WALL, /* the wall deadline */
+	TIMER_IDLE, /* the next look at when there last was output */
+	TIMER_CPU, /* the next look at the CPU time */
 	TIMER_SAMPLE, /* the next look at memory without a cgroup */
-	TIMER_OOM,    /* the kernel has said out of memory, and counts the kill a little later */
-	TIMER_GRACE,  /* from TERM to KILL */
-	TIMER_BOUND,  /* what is waited for beyond all limits: setup, the kernel's killing */
+	TIMER_OOM, /* the kernel has said out of memory, and counts the kill a little later */
+	TIMER_GRACE, /* from TERM to KILL */
+	TIMER_BOUND, /* what is waited for beyond all limits: setup, the kernel's killing */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_COUNT_,
 };
@@ -64,8 +64,8 @@ struct watch {
 	uv_timer_t timer[TIMER_COUNT_];
 	uv_poll_t report, payload, init, signals, oom;
 	int signal_fd;
-	uint64_t started_us;   /* monotonic, of the spawn */
-	uint64_t stopped_us;   /* how long we were stopped as a job: no limit counts that */
+	uint64_t started_us; /* monotonic, of the spawn */
+	uint64_t stopped_us; /* how long we were stopped as a job: no limit counts that */
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
 	unsigned oom_looks;
 	bool payload_reaped, init_reaped;
@@ -82,8 +82,8 @@ void watch_run(struct watch *w);
 /* ---- killer.c: the ways to end a run ---- */
 
 /* Write down what is about to be done and why. */
-void killer_record(struct watch *w, enum act_reason reason, int signal, bool whole,
-	uint64_t measured);
+void killer_record(
+	struct watch *w, enum act_reason reason, int signal, bool whole, uint64_t measured);
 /* TERM to the payload, KILL to all after the grace time. */
 void killer_stop(struct watch *w, enum act_reason reason, uint64_t measured);
 /* KILL to all now. */

@@ -304,6 +304,8 @@ static int open_once(struct store *s)
 		if (fstatat(s->dir->fd, DB_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return SQLITE_CANTOPEN;
 	}
+	if (!S_ISREG(st.st_mode)) /* opening a FIFO would wait for somebody at its other end */
+		return SQLITE_CANTOPEN;
 	s->inode = st.st_ino;
 	int rc = connect_db(s);
 	return rc == SQLITE_OK ? check_version(s) : rc;
