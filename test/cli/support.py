@@ -16,6 +16,9 @@ import time
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+# A box has a /tmp of its own: of a checkout below the host's, what was built has to be shown.
+SHOWN = ("--read", str(TOP / "build")) if str(TOP).startswith("/tmp/") else ()
+
 IN_VM = os.environ.get("BULKHEAD_VM") == "1"
 SANITIZED = os.environ.get("BULKHEAD_SANITIZE") == "1"
 TIME_SCALE = float(os.environ.get("BULKHEAD_TIME_SCALE", "3" if SANITIZED else "1"))
@@ -303,7 +306,7 @@ class Bulkhead:
     def run(self, *words, **options):
         """`bulkhead run --verdict FILE WORD…`: status, output and verdict."""
         path = self.verdict_path()
-        result = self.command("run", "--verdict", path, *words, **options)
+        result = self.command("run", *SHOWN, "--verdict", path, *words, **options)
         result.verdict = self.read_verdict(path)
         return result
 
@@ -311,7 +314,7 @@ class Bulkhead:
     def background(self, *words, **options):
         """`bulkhead run --verdict FILE WORD…` meanwhile: the Popen, with .path of its verdict."""
         path = self.verdict_path()
-        process = self.start("run", "--verdict", path, *words, **options)
+        process = self.start("run", *SHOWN, "--verdict", path, *words, **options)
         process.verdict_path = path
         try:
             yield process
