@@ -267,8 +267,10 @@ class Bulkhead:
         """Start `bulkhead WORD…`; a subprocess.Popen, whose end the test has to see to."""
         environment = {k: v for k, v in (self.env | (env or {})).items() if k not in unset}
         options = {"stdin": subprocess.DEVNULL, "cwd": cwd or self.cwd, "env": environment}
-        return subprocess.Popen([*self.wrapper, self.path, *map(_word, words)],
-                                **options | self._as | popen)
+        process = subprocess.Popen([*self.wrapper, self.path, *map(_word, words)],
+                                   **options | self._as | popen)
+        _started.add(process.pid)
+        return process
 
     def finish(self, process, deadline=60, input=None, began=None):
         """Wait for what start() started, with its output. Too late: killed, and the test fails."""
@@ -337,6 +339,7 @@ class Bulkhead:
 RUNG_NAMES = ("cgroup-v2", "cgroup-v2 (delegated)", "cgroup-v1 (hybrid)", "none")
 
 _rungs = {}
+_started = set()  # the bulkheads of this session
 _schemas = {}
 
 
@@ -390,6 +393,15 @@ def descendants(of=None):
     return found
 
 
+def alive(pids):
+    """Those which are not dead. Orphans of a test are its children, and its to reap: a box is not gone before."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.waitpid(pid, os.WNOHANG)
+    table = processes()
+    return [pid for pid in pids if pid in table and table[pid][0] not in "ZX"]
+
+
 def describe(pid):
     try:
         words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -410,7 +422,7 @@ def _bases():
             v1 = kind == "cgroup" and controllers and set(controllers.split(",")) <= set(options)
             if v1 or v2:
                 below = pathlib.PurePath(path.lstrip("/"))
-                found |= {os.path.join(mount, p) for p in (below, *below.parents)}
+                found |= {os.path.normpath(os.path.join(mount, p)) for p in (below, *below.parents)}
     return found
 
 
@@ -423,14 +435,27 @@ def groups():
     return found
 
 
-def _is_of_others(group, ours):
-    """True for the group of a living bulkhead that this test did not start."""
-    try:
-        owner = int(os.path.basename(group).split("-")[1].split(".")[1])
-    except (IndexError, ValueError):
-        return False
-    stat = _stat(owner)
-    return owner not in ours and stat is not None and stat[0] != "Z"
+def _owner(group):
+    """The pid of the bulkhead that a group's name tells of, or 0."""
+    found = re.match(r"bulkhead-\d+\.(\d+)\.\d+-", os.path.basename(group))
+    return int(found[1]) if found else 0
+
+
+def _left_groups(before, ours):
+    """
+    New groups, but for those of living bulkheads that this test did not start. Those of dead ones
+    that it did not start itself may be another session's, which sees to them within a moment.
+    """
+    def of_others(group):
+        stat = _stat(_owner(group))
+        return _owner(group) not in ours and stat is not None and stat[0] not in "ZX"
+
+    deadline = time.monotonic() + 3
+    while True:
+        left = sorted(g for g in groups() - before if not of_others(g))
+        if not left or any(_owner(g) in _started for g in left) or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
 
 
 def _mounts():
@@ -467,11 +492,21 @@ class LeakCheck:
         self.mounts, self.groups, self.fds = _mounts(), groups(), _fds()
         self.processes = set(descendants())
 
-    def _reap(self):
-        for pid, state in descendants().items():
-            if state == "Z" and pid not in self.processes:
+    def _left_processes(self):
+        """
+        Those that are not dead. A killed bulkhead's zombies are ours to reap, and only then is the
+        init of its box gone: that is waited for.
+        """
+        deadline, reaped = time.monotonic() + seconds(2), False
+        while True:
+            found = {p: s for p, s in descendants().items() if p not in self.processes}
+            for pid in (p for p, state in found.items() if state == "Z"):
                 with contextlib.suppress(OSError):
-                    os.waitpid(pid, os.WNOHANG)
+                    reaped |= os.waitpid(pid, os.WNOHANG)[0] == pid
+            left = [pid for pid, state in found.items() if state not in "ZX"]
+            if not left or not reaped or time.monotonic() > deadline:
+                return left
+            time.sleep(0.002)
 
     def _end(self, pids):
         for pid in pids:
@@ -479,11 +514,9 @@ class LeakCheck:
                 os.kill(pid, signal.SIGKILL)
 
     def leaks(self):
-        self._reap()
-        ours = descendants()
-        left = [pid for pid, state in ours.items() if state not in "ZX" and pid not in self.processes]
+        left, ours = self._left_processes(), descendants()
         found = [f"process {describe(pid)}" for pid in left]
-        found += [f"group {g}" for g in sorted(groups() - self.groups) if not _is_of_others(g, ours)]
+        found += [f"group {g}" for g in _left_groups(self.groups, ours)]
         found += [f"mount {m}" for m in sorted(_mounts() - self.mounts)]
         now = _fds()
         found += [f"descriptor {n}: {now[n]}" for n in now.keys() - self.fds.keys()]
