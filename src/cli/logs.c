@@ -154,7 +154,7 @@ static int open_log(const char *id, struct output_reader **ret, struct error *e)
 
 static int logs(const char *id, const struct logs_options *o, struct error *e)
 {
-	struct output_reader *reader;
+	struct output_reader *reader = NULL;
 	struct writer w = {.options = o, .gathered = BUF_INIT, .fd = STDOUT_FILENO};
 	w.terminal[STDOUT_FILENO] = isatty(STDOUT_FILENO) == 1;
 	w.terminal[STDERR_FILENO] = isatty(STDERR_FILENO) == 1;

@@ -46,7 +46,7 @@ static long step_own_group(struct box *box, const struct step *step)
 static long step_rlimit(struct box *box, const struct step *step)
 {
 	(void)box;
-	uint64_t now[2];
+	uint64_t now[2] = {0};
 	long r = sys_prlimit64(0, (int)step->number, NULL, now);
 	if (r < 0)
 		return r;

@@ -320,6 +320,8 @@ static int on_start(struct builder *b, struct fy_event *event)
 static void on_end(struct builder *b)
 {
 	struct node *node = b->open[--b->depth];
+	if (!node)
+		return;
 	if (b->open_anchor[b->depth])
 		b->open_anchor[b->depth]->complete = true;
 	for (size_t i = 0; i < node->n; i++) {

@@ -58,6 +58,12 @@ void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured)
 	watch_arm(w, TIMER_BOUND, KILL_BOUND_US);
 }
 
+void killer_finish(struct watch *w)
+{
+	kill_everything(w);
+	watch_enter(w, WATCH_KILLING);
+}
+
 void killer_stop(struct watch *w, enum act_reason reason, uint64_t measured)
 {
 	if (w->state == WATCH_STARTING || w->limits->grace_us == 0) {

@@ -225,7 +225,7 @@ static uint64_t timeval_us(const struct timeval *t)
 static void reap_payload(struct watch *w)
 {
 	siginfo_t info = {0};
-	struct rusage usage;
+	struct rusage usage = {0};
 	int pidfd = w->spawn.payload_pidfd;
 	if (w->payload_reaped ||
 		sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
@@ -296,26 +296,6 @@ static void poll_fd(struct watch *w, uv_poll_t *handle, int fd, int events, uv_p
 		uv_poll_start(handle, events, callback);
 }
 
-static void on_report(uv_poll_t *handle, int status, int events)
-{
-	struct watch *w = handle->data;
-	(void)status;
-	(void)events;
-	uv_poll_stop(handle);
-	uint64_t now = time_monotonic_us();
-	if (spawn_finish(&w->spawn, w->request->host, w->a, &w->o->setup) < 0) {
-		w->o->wait = WAIT_NEVER_STARTED;
-		watch_enter(w, WATCH_GONE);
-		return;
-	}
-	w->o->spawn_us = now - w->request->began_us;
-	watch_disarm(w, TIMER_BOUND);
-	watch_enter(w, WATCH_RUNNING);
-	poll_fd(w, &w->payload, w->spawn.payload_pidfd, UV_READABLE, on_payload);
-	poll_fd(w, &w->init, w->spawn.init_pidfd, UV_READABLE, on_init);
-	arm_limits(w);
-}
-
 /* ---- out of memory ---- */
 
 static void on_oom(uv_poll_t *handle, int status, int events)
@@ -345,10 +325,52 @@ static void on_child(struct watch *w)
 	uv_update_time(&w->loop);
 }
 
+static void pass_on(struct watch *w, int sig)
+{
+	if (!w->payload_reaped && w->spawn.payload_pidfd >= 0)
+		sys_pidfd_send_signal(w->spawn.payload_pidfd, sig, NULL, 0);
+}
+
+/*
+ * The program may run, and its caller know it, before we have read that it does: what a first
+ * signal asks for waits until then. A second request to end is not kept waiting.
+ */
+static bool keep_early(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal)
+{
+	struct early_signals *early = &w->early;
+	if (w->state != WATCH_STARTING || early->cancel)
+		return false;
+	if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP) {
+		early->cancel = sig;
+		early->pid = pid;
+		early->uid = uid;
+		early->from_terminal = from_terminal;
+	} else if (sig != SIGCHLD) {
+		sigaddset(&early->others, sig);
+	}
+	return true;
+}
+
+static void act_on_early(struct watch *w)
+{
+	const struct early_signals early = w->early;
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(&early.others, sig) == 1)
+			pass_on(w, sig);
+	if (early.cancel && early.from_terminal && terminal_is_shared(&w->terminal))
+		pass_on(w, early.cancel); /* the terminal's own may have come before the process */
+	if (early.cancel)
+		killer_cancel(w, early.cancel, early.pid, early.uid, early.from_terminal);
+	on_child(w); /* it may have stopped itself already */
+}
+
 static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 {
 	int sig = (int)s->ssi_signo;
 	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
+	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
+	if (keep_early(w, sig, pid, s->ssi_uid, from_kernel))
+		return;
 	switch (sig) {
 	case SIGCHLD:
 		on_child(w);
@@ -356,13 +378,12 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 	case SIGINT:
 	case SIGTERM:
 	case SIGHUP:
-		killer_cancel(w, sig, from_kernel ? 0 : (pid_t)s->ssi_pid, s->ssi_uid, from_kernel);
+		killer_cancel(w, sig, pid, s->ssi_uid, from_kernel);
 		break;
 	default:
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
-		if (!w->payload_reaped && w->spawn.payload_pidfd >= 0 &&
-			!(from_kernel && terminal_is_shared(&w->terminal)))
-			sys_pidfd_send_signal(w->spawn.payload_pidfd, sig, NULL, 0);
+		if (!(from_kernel && terminal_is_shared(&w->terminal)))
+			pass_on(w, sig);
 	}
 }
 
@@ -374,6 +395,31 @@ static void on_signals(uv_poll_t *handle, int status, int events)
 	(void)events;
 	while (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		on_signal(w, &info);
+}
+
+static void on_report(uv_poll_t *handle, int status, int events)
+{
+	struct watch *w = handle->data;
+	(void)status;
+	(void)events;
+	uv_poll_stop(handle);
+	uint64_t now = time_monotonic_us();
+	if (spawn_finish(&w->spawn, w->request->host, w->a, &w->o->setup) < 0) {
+		w->o->wait = WAIT_NEVER_STARTED;
+		watch_enter(w, WATCH_GONE);
+		return;
+	}
+	w->o->spawn_us = now - w->request->began_us;
+	poll_fd(w, &w->payload, w->spawn.payload_pidfd, UV_READABLE, on_payload);
+	poll_fd(w, &w->init, w->spawn.init_pidfd, UV_READABLE, on_init);
+	if (w->first_kill_us) {
+		killer_finish(w);
+		return;
+	}
+	watch_disarm(w, TIMER_BOUND);
+	watch_enter(w, WATCH_RUNNING);
+	arm_limits(w);
+	act_on_early(w);
 }
 
 static void handled_signals(sigset_t *ret)

@@ -64,6 +64,14 @@ struct watch {
 	uv_timer_t timer[TIMER_COUNT_];
 	uv_poll_t report, payload, init, signals, oom;
 	int signal_fd;
+	/* What came before the program ran, and is acted on when it does. */
+	struct early_signals {
+		sigset_t others; /* to be passed on */
+		int cancel; /* 0: none; with its sender: */
+		pid_t pid;
+		uid_t uid;
+		bool from_terminal;
+	} early;
 	uint64_t started_us; /* monotonic, of the spawn */
 	uint64_t stopped_us; /* how long we were stopped as a job: no limit counts that */
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
@@ -88,6 +96,8 @@ void killer_record(
 void killer_stop(struct watch *w, enum act_reason reason, uint64_t measured);
 /* KILL to all now. */
 void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured);
+/* The box is complete only now, after KILL was sent to what there was of it: send it to the rest. */
+void killer_finish(struct watch *w);
 /* The caller's INT, TERM or HUP: the first is passed on, the second kills. */
 void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal);
 /* The payload has ended: let init end the rest. */

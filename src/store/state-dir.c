@@ -120,7 +120,7 @@ static void learn_path(int fd, char *path)
 
 int state_dir_open(struct state_dir *ret, enum state_dir_mode mode, struct error *e)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "";
 	if (choose_path(path, e) < 0)
 		return -1;
 	cleanup_fd int fd = open_or_make(path, mode);
