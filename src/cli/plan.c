@@ -19,7 +19,8 @@ int cli_plan(int argc, char **argv)
 	int parsed = options_parse_plan(&request, &json, &a, argc, argv, &e);
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_PLAN) : cli_fail(&e);
-	if (prepare(&prepared, &request, &a, &e) < 0)
+	if (prepare_policy(&prepared, &request, &a, &e) < 0 ||
+		prepare_plan(&prepared, &request, &a, &e) < 0)
 		return cli_fail(&e);
 	const char *text = json ? plan_format_json(&prepared.plan, &prepared.host, &a)
 				: plan_format_text(&prepared.plan, &prepared.host, &a);

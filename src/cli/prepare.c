@@ -77,11 +77,16 @@ static int fill_input(struct prepared *p, const struct request *request, struct 
 			: 0;
 }
 
-int prepare(struct prepared *ret, const struct request *request, struct arena *a, struct error *e)
+int prepare_policy(
+	struct prepared *ret, const struct request *request, struct arena *a, struct error *e)
 {
 	*ret = (struct prepared){.uids_fd = -1};
-	if (check_arguments(&request->argv, e) < 0 || load_policy(ret, request, a, e) < 0)
-		return -1;
+	return check_arguments(&request->argv, e) < 0 ? -1 : load_policy(ret, request, a, e);
+}
+
+int prepare_plan(
+	struct prepared *ret, const struct request *request, struct arena *a, struct error *e)
+{
 	host_probe(&ret->host, a, false);
 	if (fill_input(ret, request, e) < 0 ||
 		resolve_paths(&ret->resolved, &ret->policy, &ret->host, a, e) < 0)

@@ -21,7 +21,13 @@ struct prepared {
 	int uids_fd; /* holds the uid range of an isolated user; -1: none */
 };
 
-/* -1 with @e; what was found out until then is in @ret (for the verdict). */
-int prepare(struct prepared *ret, const struct request *request, struct arena *a, struct error *e);
+/*
+ * First the policy, then, with the host probed and the paths found, the plan. -1 with @e; what was
+ * found out until then is in @ret (for the verdict).
+ */
+int prepare_policy(
+	struct prepared *ret, const struct request *request, struct arena *a, struct error *e);
+int prepare_plan(
+	struct prepared *ret, const struct request *request, struct arena *a, struct error *e);
 
 #endif

@@ -84,7 +84,6 @@ static void fail_setup(struct run *run, const struct error *e, struct arena *a)
 
 static void execute(struct run *run, uint64_t began_us, struct arena *a)
 {
-	struct error left = ERROR_INIT;
 	struct run_request request = {
 		.plan = &run->prepared.plan,
 		.host = &run->prepared.host,
@@ -93,9 +92,24 @@ static void execute(struct run *run, uint64_t began_us, struct arena *a)
 	};
 	for (size_t i = 0; i < run->prepared.plan.notes.n; i++)
 		log_verbose("note: %s", run->prepared.plan.notes.v[i]);
-	run_execute(&run->o, &request, a, &left);
+	run_execute(&run->o, &request, a);
+}
+
+static void settle(void)
+{
+	struct error left = ERROR_INIT;
+	run_settle(&left);
 	if (left.blame != BLAME_NONE)
 		log_line("warning: %s", left.text);
+}
+
+static int get_ready(struct run *run, struct arena *a, struct error *e)
+{
+	run_begin();
+	if (prepare_policy(&run->prepared, &run->request, a, e) < 0)
+		return -1;
+	run_network(run->prepared.policy.network == NETWORK_NONE);
+	return prepare_plan(&run->prepared, &run->request, a, e);
 }
 
 static int conclude(struct run *run, struct arena *a)
@@ -143,7 +157,7 @@ int cli_run(int argc, char **argv)
 	if (run.request.verdict &&
 		verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
 		return cli_fail(&e);
-	int ready = prepare(&run.prepared, &run.request, &a, &e);
+	int ready = get_ready(&run, &a, &e);
 	begin_observation(&run);
 	bool ours = ready < 0 && e.blame != BLAME_HOST;
 	record_init(&run.record, &run.o, !run.request.no_record && !ours);
@@ -151,5 +165,7 @@ int cli_run(int argc, char **argv)
 		fail_setup(&run, &e, &a);
 	else
 		execute(&run, began_us, &a);
-	return conclude(&run, &a);
+	int status = conclude(&run, &a);
+	settle();
+	return status;
 }

@@ -12,28 +12,40 @@
  * How a box comes to be. Three processes, all of them children of the supervisor, so that each
  * one's end is told to it by the kernel and by nobody else:
  *
- *   maker    born in the new user, mount, network, ipc and uts namespaces (not pid); waits until
- *            the supervisor has written the id maps; does plan->box; clones the other two with
- *            CLONE_PARENT; ends as soon as the payload has exec'd.
+ *   maker    born in a new user namespace, before there is a plan: it makes the mount, ipc, uts
+ *            and network namespaces, the dear part, while the supervisor still reads policies and
+ *            makes cgroups on another CPU. Does plan->box when there is one; makes the pid
+ *            namespace; clones the other two with CLONE_PARENT; ends as soon as the payload has
+ *            exec'd.
  *   init     pid 1 of the box. Holds it open, reaps, and ends what the payload leaves behind.
  *   payload  pid 2 of the box: does plan->payload, the last step of which is the exec.
  *
  * Until their exec or end all of them share the supervisor's memory (a copy of it would cost more
  * than all else together), each on a stack of its own. So nothing in src/jail allocates, locks,
  * touches errno or writes to memory other than its stack and the fields marked "out" below; and
- * the supervisor changes nothing that a struct box points to before the report pipe has closed.
+ * the supervisor changes nothing that a struct box points to before the maker has ended, but for
+ * what it announces through the word `go`. The maker shares the table of descriptors too, so that
+ * it finds those that the supervisor opens for it later; init and payload have copies.
  *
- * Failure is one struct report on the report pipe; the supervisor, who has the plan, words it.
- * The pipe closing without one means that the exec happened.
+ * Failure is one struct report in the box; the supervisor, who has the plan, words it. The maker's
+ * end without one means that the exec happened, or that the payload was killed before.
  *
  * The supervisor's death ends the box at any moment: maker and init have SIGKILL as their
  * parent-death signal, and the kernel ends a pid namespace with its init.
  */
 
-enum report_stage { REPORT_MAKER = 1, REPORT_BOX, REPORT_PAYLOAD };
+enum report_stage { REPORT_NONE, REPORT_MAKER, REPORT_BOX, REPORT_PAYLOAD };
 
 /* What the maker itself does, besides the plan's steps; `step` of a REPORT_MAKER. */
-enum maker_step { MAKER_START, MAKER_PID_NAMESPACE, MAKER_INIT, MAKER_PAYLOAD, MAKER_COUNT_ };
+enum maker_step {
+	MAKER_NAMESPACES,
+	MAKER_NETWORK,
+	MAKER_STEPS,
+	MAKER_PID_NAMESPACE,
+	MAKER_INIT,
+	MAKER_PAYLOAD,
+	MAKER_COUNT_,
+};
 
 struct report {
 	int32_t stage; /* enum report_stage */
@@ -42,8 +54,17 @@ struct report {
 	int32_t detail; /* of STEP_EXEC: the index of the path, -1: none of them exists */
 };
 
-/* Values of the word that the maker waits for. */
-enum { GO_WAIT, GO_MAPPED, GO_ABORT };
+/* Values of the word that the maker waits for, in their order; what is set by then. */
+enum {
+	GO_BORN, /* supervisor, life, the stacks */
+	GO_NETWORK, /* new_network */
+	GO_PLAN, /* plan and slots; the id maps are written */
+	GO_READY, /* everything */
+	GO_ABORT,
+};
+
+/* What init reads from the life pipe when the payload has ended; its end alone is our death. */
+#define LIFE_ENDED     'e'
 
 #define BOX_MAX_TASKS  8
 #define BOX_STACK_SIZE (32 * 1024)
@@ -55,7 +76,7 @@ struct box_stack {
 struct box {
 	const struct plan *plan;
 	pid_t supervisor;
-	int report; /* write end of the report pipe */
+	bool new_network;
 	int life; /* read end of the pipe whose other end the supervisor holds while payload runs */
 	int stdio[3]; /* what becomes the payload's 0, 1, 2 */
 	int into_cgroup;
@@ -66,8 +87,9 @@ struct box {
 	int slots[PLAN_MAX_SLOTS]; /* -1, or a tree that the supervisor has grabbed already */
 	struct box_stack *init_stack, *payload_stack;
 	volatile uint32_t go;
-	volatile int root; /* out, for the payload: the maker's descriptor of the box's root */
+	volatile int root; /* out: the descriptor of the box's root; the supervisor closes it */
 	volatile pid_t init_pid, payload_pid; /* out; as the supervisor counts pids */
+	struct report report; /* out: what failed */
 };
 
 /* Entry points for clone_call(); @box is a struct box. */
@@ -78,9 +100,8 @@ int payload_main(void *box);
 /* Do one step of plan->box. 0 or -errno. @root is the box's root so far. */
 long box_step(struct box *box, const struct step *step, int *root);
 
-/* Write a report; the pipe has room for it (PIPE_BUF). */
-void report_failure(
-	const struct box *box, enum report_stage stage, size_t step, long error, int detail);
+/* Leave a report; the first one counts. */
+void report_failure(struct box *box, enum report_stage stage, size_t step, long error, int detail);
 
 /* Exit statuses of init. */
 enum { INIT_NOTHING_LEFT = 0, INIT_ENDED_LEFTOVERS = 1, INIT_FAILED = 2 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -17,17 +16,6 @@
  * Orphans are reaped by the kernel itself, since SIGCHLD is ignored here; wait(2) then blocks until
  * the last child is gone. The payload is the supervisor's child, not ours.
  */
-
-static bool life_is_over(int life, bool wait)
-{
-	struct timespec now = {0, 0};
-	struct pollfd fd = {.fd = life, .events = POLLIN};
-	for (;;) {
-		int n = sys_ppoll(&fd, 1, wait ? NULL : &now, NULL);
-		if (n > 0 || !wait)
-			return n > 0;
-	}
-}
 
 static bool detach(const struct box *box)
 {
@@ -53,12 +41,21 @@ static int end_leftovers(void)
 	return INIT_ENDED_LEFTOVERS;
 }
 
+/* Until the supervisor says that the payload has ended. False: the supervisor itself has. */
+static bool wait_for_the_end(int life)
+{
+	char word = 0;
+	long n;
+	while ((n = sys_read(life, &word, 1)) == -EINTR)
+		;
+	return n == 1 && word == LIFE_ENDED;
+}
+
 int init_main(void *data)
 {
 	const struct box *box = data;
 	/* a supervisor that died before PDEATHSIG was set shows as the end of the life pipe */
-	if (!detach(box) || life_is_over(0, false))
+	if (!detach(box) || !wait_for_the_end(0))
 		return INIT_FAILED;
-	life_is_over(0, true);
 	return end_leftovers();
 }

@@ -9,12 +9,16 @@
 #include "kernel/clone.h"
 #include "kernel/sys.h"
 
-/* Wait for the id maps: without them no file could be made, as its owner would have no number. */
-static long wait_for_maps(struct box *box)
+/* No errno is so large: the step has been reported already, or the supervisor wants no box. */
+#define SILENT (-4096L)
+
+/* Wait until the supervisor has come as far as @stage. */
+static long wait_for(struct box *box, uint32_t stage)
 {
-	while (__atomic_load_n(&box->go, __ATOMIC_ACQUIRE) == GO_WAIT)
-		sys_futex((uint32_t *)&box->go, FUTEX_WAIT, GO_WAIT, NULL, NULL, 0);
-	return box->go == GO_MAPPED ? 0 : -1;
+	uint32_t now;
+	while ((now = __atomic_load_n(&box->go, __ATOMIC_ACQUIRE)) < stage)
+		sys_futex((uint32_t *)&box->go, FUTEX_WAIT, now, NULL, NULL, 0);
+	return now == GO_ABORT ? SILENT : 0;
 }
 
 /* Die with the supervisor, also if it died before we asked for that. */
@@ -60,7 +64,7 @@ static bool run_steps_apart(struct box *box)
 	int status = 1;
 	long pid = clone_call(&request, builder_main, box);
 	if (pid < 0)
-		report_failure(box, REPORT_MAKER, MAKER_START, pid, 0);
+		report_failure(box, REPORT_MAKER, MAKER_STEPS, pid, 0);
 	return pid > 0 && sys_wait4((pid_t)pid, &status, 0, NULL) == pid && status == 0;
 }
 
@@ -93,31 +97,59 @@ static long clone_payload(struct box *box)
 	return clone_call(&request, payload_main, box);
 }
 
+static long new_namespaces(struct box *box)
+{
+	(void)box;
+	return sys_unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
+}
+
+static long new_network(struct box *box)
+{
+	return box->new_network ? sys_unshare(CLONE_NEWNET) : 0;
+}
+
+static long do_steps(struct box *box)
+{
+	bool done = box->plan->own_root ? run_steps_apart(box) : run_steps(box);
+	return done ? 0 : SILENT;
+}
+
 static long new_pid_namespace(struct box *box)
 {
 	(void)box;
 	return sys_unshare(CLONE_NEWPID);
 }
 
+/*
+ * Without the id maps no file could be made, as its owner would have no number. The pid namespace
+ * comes after the steps, which may take a process of their own: its first one is its init and
+ * nobody else.
+ */
+static const struct {
+	uint32_t after; /* GO_… */
+	long (*act)(struct box *box);
+} work[MAKER_COUNT_] = {
+	[MAKER_NAMESPACES] = {GO_BORN, new_namespaces},
+	[MAKER_NETWORK] = {GO_NETWORK, new_network},
+	[MAKER_STEPS] = {GO_PLAN, do_steps},
+	[MAKER_PID_NAMESPACE] = {GO_PLAN, new_pid_namespace},
+	[MAKER_INIT] = {GO_PLAN, clone_init},
+	[MAKER_PAYLOAD] = {GO_READY, clone_payload},
+};
+
 int maker_main(void *data)
 {
-	static long (*const work[MAKER_COUNT_])(struct box *) = {
-		[MAKER_PID_NAMESPACE] = new_pid_namespace,
-		[MAKER_INIT] = clone_init,
-		[MAKER_PAYLOAD] = clone_payload,
-	};
 	struct box *box = data;
-	if (bind_to_supervisor(box) < 0 || wait_for_maps(box) < 0)
+	if (bind_to_supervisor(box) < 0)
 		return 1;
-	/* before the pid namespace, whose first process is its init and nobody else */
-	if (!(box->plan->own_root ? run_steps_apart(box) : run_steps(box)))
-		return 1;
-	for (int step = MAKER_PID_NAMESPACE; step < MAKER_COUNT_; step++) {
-		long r = work[step](box);
-		if (r < 0) {
-			report_failure(box, REPORT_MAKER, (size_t)step, r, 0);
+	for (size_t step = 0; step < MAKER_COUNT_; step++) {
+		long r = wait_for(box, work[step].after);
+		if (r == 0)
+			r = work[step].act(box);
+		if (r < 0 && r != SILENT)
+			report_failure(box, REPORT_MAKER, step, r, 0);
+		if (r < 0)
 			return 1;
-		}
 	}
 	return 0;
 }

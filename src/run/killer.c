@@ -49,7 +49,7 @@ static void kill_everything(struct watch *w)
 
 void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured)
 {
-	if (w->state == WATCH_KILLING || w->state == WATCH_GONE)
+	if (w->state >= WATCH_KILLING)
 		return;
 	killer_record(w, reason, SIGKILL, true, measured);
 	kill_everything(w);
@@ -83,7 +83,7 @@ void killer_end_leftovers(struct watch *w)
 {
 	bool stopping = w->state == WATCH_STOPPING;
 	watch_enter(w, WATCH_ENDING);
-	w->spawn.life_fd = fd_close(w->spawn.life_fd);
+	spawn_tell_ended(&w->spawn);
 	if (!stopping) /* else the grace time is running already, for all of it */
 		watch_arm(w, TIMER_GRACE, w->limits->grace_us);
 }

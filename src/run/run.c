@@ -71,22 +71,33 @@ static int open_output(struct watch *w, int stdio[3], struct error *e)
 	return 0;
 }
 
+/* libuv's handles are linked with each other by address, and the maker has the spawn's. */
+static struct watch run;
+
+void run_begin(void)
+{
+	spawn_begin(&run.spawn);
+}
+
+void run_network(bool new_network)
+{
+	spawn_network(&run.spawn, new_network);
+}
+
 static int start(struct watch *w, struct error *e)
 {
 	struct spawn_request request = {
-		.plan = w->plan,
-		.host = w->request->host,
 		.stdio = {-1, -1, -1},
 		.signal_mask = *run_callers_mask(),
 		.pipe_was_ignored = run_pipe_was_ignored(),
 	};
-	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
+	if (spawn_plan(&w->spawn, w->plan, w->request->host, w->a, e) < 0 ||
+		open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;
-	int r = spawn(&w->spawn, &request, w->a, e);
-	for (int i = 1; i < 3; i++)
-		fd_close(request.stdio[i]);
-	return r;
+	memcpy(w->stdio, request.stdio, sizeof(w->stdio));
+	spawn_payload(&w->spawn, &request);
+	return 0;
 }
 
 static void observe_sampled(struct watch *w)
@@ -102,10 +113,10 @@ static void observe_sampled(struct watch *w)
 	u->pids_peak = w->sampler.pids_peak;
 }
 
-static void finish(struct watch *w, struct error *left)
+/* All of it that runs no more: what the kernel counted is final. */
+static void observe_end(struct watch *w)
 {
 	struct observation *o = w->o;
-	bool killed = w->first_kill_us != 0 || (o->wait == WAIT_SIGNALED);
 	if (w->plan->capture) {
 		output_close(&w->output, FLUSH_MS);
 		o->usage.output_seen_bytes = w->output.seen_bytes;
@@ -113,34 +124,22 @@ static void finish(struct watch *w, struct error *left)
 	if (w->group) {
 		group_read(w->group, o, w->a);
 		victims_find(o, o->id);
-		group_close(w->group, left);
 	}
 	observe_sampled(w);
-	spawn_fini(&w->spawn);
-	terminal_close(&w->terminal, killed);
 	o->ended_us = time_realtime_us();
 }
 
-void run_execute(struct observation *o, const struct run_request *request, struct arena *a,
-	struct error *ret_left)
+void run_execute(struct observation *o, const struct run_request *request, struct arena *a)
 {
-	/* libuv's handles are linked with each other by address: they stay where they are */
-	static struct watch watch;
-	struct watch *w = &watch;
+	struct watch *w = &run;
 	struct error e = ERROR_INIT;
-	*w = (struct watch){.request = request,
-		.plan = request->plan,
-		.limits = &request->plan->policy->limits,
-		.o = o,
-		.a = a,
-		.signal_fd = -1};
-	w->spawn = (struct spawn){.maker_pidfd = -1,
-		.report_fd = -1,
-		.life_fd = -1,
-		.init_pidfd = -1,
-		.payload_pidfd = -1,
-		.report_write = -1,
-		.life_read = -1};
+	w->request = request;
+	w->plan = request->plan;
+	w->limits = &request->plan->policy->limits;
+	w->o = o;
+	w->a = a;
+	w->signal_fd = -1;
+	w->stdio[1] = w->stdio[2] = -1;
 	o->started_us = time_realtime_us();
 	uv_loop_init(&w->loop);
 	terminal_open(&w->terminal);
@@ -148,5 +147,18 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 		fail_setup(o, &e, a);
 	else
 		watch_run(w);
-	finish(w, ret_left);
+	observe_end(w);
+}
+
+void run_settle(struct error *ret_left)
+{
+	struct watch *w = &run;
+	if (w->o) {
+		bool killed = w->first_kill_us != 0 || w->o->wait == WAIT_SIGNALED;
+		if (w->group)
+			group_close(w->group, ret_left);
+		watch_settle(w);
+		terminal_close(&w->terminal, killed);
+	}
+	spawn_fini(&w->spawn);
 }

@@ -35,12 +35,24 @@ struct run_request {
 };
 
 /*
- * Do the plan: spawn, watch, clean up. When it returns no process, group or mount of the run is
- * left, unless @ret_left says which. Everything that happened, failure included, is in @o, whose
- * identity (id, policy, argv, limits, …) the caller has filled in.
+ * One run, once per process, in this order. The box is being made from run_begin() on, by a
+ * process of its own, while the caller still finds out what shall run in it.
  */
-void run_execute(struct observation *o, const struct run_request *request, struct arena *a,
-	struct error *ret_left);
+void run_begin(void);
+/* What the policy says of the network, as soon as it is read. */
+void run_network(bool new_network);
+/*
+ * Do the plan: spawn and watch. Everything that happened, failure included, is in @o, whose
+ * identity (id, policy, argv, limits, …) the caller has filled in. When it returns, no process of
+ * the run is left but perhaps the box's init, which the kernel is taking down. Not called when
+ * there is no plan.
+ */
+void run_execute(struct observation *o, const struct run_request *request, struct arena *a);
+/*
+ * Wait for the end of what is left, and clean up. When it returns no process, group or mount of
+ * the run is left, unless @ret_left says which. After run_begin() it is always called.
+ */
+void run_settle(struct error *ret_left);
 
 /* Block the signals that a run handles itself; called once, first of all. */
 void run_block_signals(void);

@@ -21,33 +21,56 @@ static struct box_stack maker_stack, init_stack, payload_stack;
 
 /* ---- starting ---- */
 
-static void prepare_box(struct spawn *s, const struct spawn_request *request)
+void spawn_begin(struct spawn *ret)
 {
-	struct box *box = &s->box;
-	const struct group_entry *entry = request->entry;
-	*box = (struct box){
-		.plan = request->plan,
+	int life[2] = {-1, -1};
+	*ret = (struct spawn){.maker_pidfd = -1, .init_pidfd = -1, .payload_pidfd = -1};
+	ret->begin_error = pipe2(life, O_CLOEXEC) < 0 ? errno : 0;
+	ret->life_read = life[0];
+	ret->life_fd = life[1];
+	ret->box = (struct box){
 		.supervisor = getpid(),
-		.into_cgroup = entry ? entry->into_fd : -1,
-		.n_tasks = entry ? entry->n_tasks : 0,
-		.pipe_was_ignored = request->pipe_was_ignored,
+		.life = life[0],
+		.stdio = {-1, -1, -1},
+		.into_cgroup = -1,
 		.init_stack = &init_stack,
 		.payload_stack = &payload_stack,
-		.go = GO_WAIT,
+		.go = GO_BORN,
+		.root = -1,
 	};
-	for (unsigned i = 0; i < box->n_tasks; i++)
-		box->tasks[i] = entry->tasks[i];
-	for (int i = 0; i < 3; i++)
-		box->stdio[i] = request->stdio[i];
 	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
-		box->slots[i] = -1;
-	memcpy(&box->signal_mask, &request->signal_mask, sizeof(box->signal_mask));
+		ret->box.slots[i] = -1;
+	struct clone_request request = {
+		.flags = CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_NEWUSER,
+		.exit_signal = SIGCHLD,
+		.stack = &maker_stack,
+		.stack_size = sizeof(maker_stack),
+		.ret_pidfd = &ret->maker_pidfd,
+	};
+	if (ret->begin_error)
+		return;
+	long pid = clone_call(&request, maker_main, &ret->box);
+	if (pid < 0)
+		ret->begin_error = (int)-pid;
+	else
+		ret->maker = (pid_t)pid;
+}
+
+static void release_maker(struct spawn *s, uint32_t stage)
+{
+	__atomic_store_n(&s->box.go, stage, __ATOMIC_RELEASE);
+	sys_futex((uint32_t *)&s->box.go, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0);
+}
+
+void spawn_network(struct spawn *s, bool new_network)
+{
+	s->box.new_network = new_network;
+	release_maker(s, GO_NETWORK);
 }
 
 /* The kernel lets only the file system's own root idmap it, which the maker is no longer. */
-static int grab_idmapped(struct spawn *s, struct error *e)
+static int grab_idmapped(struct spawn *s, const struct plan *plan, struct error *e)
 {
-	const struct plan *plan = s->box.plan;
 	cleanup_fd int userns = -1;
 	for (size_t i = 0; i < plan->box.n; i++) {
 		const struct step *step = &plan->box.v[i];
@@ -65,22 +88,8 @@ static int grab_idmapped(struct spawn *s, struct error *e)
 		s->idmap_refused |= fd < 0;
 		if (fd < 0)
 			continue;
-		s->box.slots[step->slot] = s->idmapped[s->n_idmapped++] = fd;
+		s->box.slots[step->slot] = fd;
 	}
-	return 0;
-}
-
-static int make_pipes(struct spawn *s, struct error *e)
-{
-	int report[2], life[2];
-	if (pipe2(report, O_CLOEXEC) < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
-	s->report_fd = report[0];
-	s->box.report = s->report_write = report[1];
-	if (pipe2(life, O_CLOEXEC) < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
-	s->box.life = s->life_read = life[0];
-	s->life_fd = life[1];
 	return 0;
 }
 
@@ -96,67 +105,36 @@ static int refuse_userns(const struct host *host, struct arena *a, int errnum, s
 	return -1;
 }
 
-static long clone_maker(struct spawn *s)
+int spawn_plan(struct spawn *s, const struct plan *plan, const struct host *host, struct arena *a,
+	struct error *e)
 {
-	struct clone_request request = {
-		.flags = CLONE_VM | CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC |
-			CLONE_NEWUTS | (s->box.plan->new_network ? CLONE_NEWNET : 0),
-		.exit_signal = SIGCHLD,
-		.stack = &maker_stack,
-		.stack_size = sizeof(maker_stack),
-		.ret_pidfd = &s->maker_pidfd,
-	};
-	return clone_call(&request, maker_main, &s->box);
-}
-
-static void release_maker(struct spawn *s, uint32_t word)
-{
-	__atomic_store_n(&s->box.go, word, __ATOMIC_RELEASE);
-	sys_futex((uint32_t *)&s->box.go, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0);
-}
-
-/* The maker has copies; its numbers, in the box that we share with it, stay as they are. */
-static void close_childs_ends(struct spawn *s)
-{
-	s->report_write = fd_close(s->report_write);
-	s->life_read = fd_close(s->life_read);
-	while (s->n_idmapped > 0)
-		fd_close(s->idmapped[--s->n_idmapped]);
-}
-
-static int start(
-	struct spawn *s, const struct spawn_request *request, struct arena *a, struct error *e)
-{
-	const struct plan *plan = request->plan;
-	if (make_pipes(s, e) < 0 || grab_idmapped(s, e) < 0)
+	if (s->begin_error)
+		return refuse_userns(host, a, s->begin_error, e);
+	if (grab_idmapped(s, plan, e) < 0)
 		return -1;
-	long pid = clone_maker(s);
-	if (pid < 0)
-		return refuse_userns(request->host, a, (int)-pid, e);
-	s->maker = (pid_t)pid;
-	close_childs_ends(s);
 	int r = idmap_write(s->maker, plan->uid_map, plan->gid_map, plan->deny_setgroups);
+	if (r < 0)
+		return refuse_userns(host, a, -r, e);
 	/* from here on nothing of us, whose memory the maker and init share, can be traced or read */
 	prctl(PR_SET_DUMPABLE, 0);
-	release_maker(s, r < 0 ? GO_ABORT : GO_MAPPED);
-	return r < 0 ? refuse_userns(request->host, a, -r, e) : 0;
+	s->box.plan = plan;
+	release_maker(s, GO_PLAN);
+	return 0;
 }
 
-int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a, struct error *e)
+void spawn_payload(struct spawn *s, const struct spawn_request *request)
 {
-	*ret = (struct spawn){.maker_pidfd = -1,
-		.report_fd = -1,
-		.life_fd = -1,
-		.init_pidfd = -1,
-		.payload_pidfd = -1,
-		.report_write = -1,
-		.life_read = -1};
-	prepare_box(ret, request);
-	if (start(ret, request, a, e) < 0) {
-		spawn_fini(ret);
-		return -1;
-	}
-	return 0;
+	struct box *box = &s->box;
+	const struct group_entry *entry = request->entry;
+	box->into_cgroup = entry ? entry->into_fd : -1;
+	box->n_tasks = entry ? entry->n_tasks : 0;
+	for (unsigned i = 0; i < box->n_tasks; i++)
+		box->tasks[i] = entry->tasks[i];
+	for (int i = 0; i < 3; i++)
+		box->stdio[i] = request->stdio[i];
+	memcpy(&box->signal_mask, &request->signal_mask, sizeof(box->signal_mask));
+	box->pipe_was_ignored = request->pipe_was_ignored;
+	release_maker(s, GO_READY);
 }
 
 /* ---- how it went ---- */
@@ -211,7 +189,9 @@ static const char *word_step(const struct steps *steps, const struct report *r, 
 static const char *word_maker(const struct report *r, struct arena *a)
 {
 	static const char *const words[MAKER_COUNT_] = {
-		[MAKER_START] = "start",
+		[MAKER_NAMESPACES] = "make the mount, ipc and uts namespaces",
+		[MAKER_NETWORK] = "make a network namespace",
+		[MAKER_STEPS] = "start a process that makes the box",
 		[MAKER_PID_NAMESPACE] = "make a pid namespace",
 		[MAKER_INIT] = "start the box's init",
 		[MAKER_PAYLOAD] = "start the payload's process",
@@ -222,7 +202,7 @@ static const char *word_maker(const struct report *r, struct arena *a)
 
 static bool is_forbidden(const struct host *host, const struct report *r)
 {
-	return !host->privileged && r->stage == REPORT_BOX &&
+	return !host->privileged && r->stage != REPORT_PAYLOAD &&
 		(r->errnum == EPERM || r->errnum == EACCES);
 }
 
@@ -276,21 +256,22 @@ static void end_processes(struct spawn *s)
 	s->box.init_pid = s->box.payload_pid = 0;
 }
 
-static bool read_report(int fd, struct report *ret)
+/* What the maker, whose table of descriptors was ours, has left open in it. */
+static void close_makers(struct spawn *s)
 {
-	ssize_t n;
-	while ((n = read(fd, ret, sizeof(*ret))) < 0 && errno == EINTR)
-		;
-	return n == (ssize_t)sizeof(*ret);
+	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
+		s->box.slots[i] = fd_close(s->box.slots[i]);
+	s->box.root = fd_close(s->box.root);
+	s->life_read = fd_close(s->life_read);
 }
 
 int spawn_finish(
 	struct spawn *s, const struct host *host, struct arena *a, struct setup_failure *ret)
 {
-	struct report report;
-	bool failed = read_report(s->report_fd, &report);
-	s->report_fd = fd_close(s->report_fd);
 	int status = reap_maker(s);
+	struct report report = s->box.report;
+	bool failed = report.stage != REPORT_NONE;
+	close_makers(s);
 	if (!failed && status == 0 && s->box.init_pid > 0 && s->box.payload_pid > 0) {
 		s->init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
 		s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
@@ -309,13 +290,23 @@ int spawn_finish(
 	return -1;
 }
 
+void spawn_tell_ended(struct spawn *s)
+{
+	static const char word = LIFE_ENDED;
+	if (s->life_fd < 0)
+		return;
+	/* an init that is dead already leaves nobody to be told */
+	ssize_t n = write(s->life_fd, &word, 1);
+	(void)n;
+	s->life_fd = fd_close(s->life_fd);
+}
+
 void spawn_fini(struct spawn *s)
 {
 	if (s->maker > 0)
 		release_maker(s, GO_ABORT);
 	end_processes(s);
-	close_childs_ends(s);
-	s->report_fd = fd_close(s->report_fd);
+	close_makers(s);
 	s->life_fd = fd_close(s->life_fd);
 	s->init_pidfd = fd_close(s->init_pidfd);
 	s->payload_pidfd = fd_close(s->payload_pidfd);

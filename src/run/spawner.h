@@ -13,46 +13,56 @@
 #include "run/group.h"
 
 /*
- * From a plan to a running payload: spawn() starts it and returns while the maker works; when
- * report_fd becomes readable, spawn_finish() says how it went. In between, nothing that the plan
- * points to may be changed (jail/box.h).
+ * From nothing to a running payload, in the order of the functions below. The maker works beside
+ * us, on another CPU if there is one, and waits when it is ahead; it ends when the payload has
+ * exec'd or something has failed: maker_pidfd is readable then, and spawn_finish() says how it
+ * went. Until then nothing that was handed over may be changed (jail/box.h), nor the spawn moved.
+ * At most one spawn at a time: the stacks are static.
  */
 struct spawn {
 	struct box box; /* shared with the maker: read only while that lives */
-	int report_write, life_read; /* our copies of the child's ends, closed after the clone */
-	int idmapped[PLAN_MAX_SLOTS]; /* trees grabbed for it */
-	unsigned n_idmapped;
 	pid_t maker;
+	int begin_error; /* why there is no maker: errno */
 	int maker_pidfd;
-	int report_fd;
-	int life_fd; /* closing it tells init that the payload has ended */
+	int life_read; /* init's end */
+	int life_fd; /* how init is told that the payload has ended */
 	int init_pidfd; /* from spawn_finish() on */
 	int payload_pidfd; /* from spawn_finish() on, when the exec happened */
 	bool idmap_refused; /* a writable path is on a file system that cannot be idmapped */
 };
 
 struct spawn_request {
-	const struct plan *plan;
-	const struct host *host;
 	const struct group_entry *entry; /* NULL without groups */
-	int stdio[3]; /* borrowed; -1: leave the caller's */
+	int stdio[3]; /* borrowed until spawn_finish(); -1: leave the caller's */
 	sigset_t signal_mask; /* the payload's */
 	bool pipe_was_ignored;
 };
 
-/*
- * -1 with e set (BLAME_HOST mostly, with the remedy where user namespaces are forbidden) and
- * nothing left behind. At most one spawn at a time: the stacks are static.
- */
-int spawn(struct spawn *ret, const struct spawn_request *request, struct arena *a, struct error *e);
+/* Start the maker, before anything is known. What fails is told by spawn_plan(). */
+void spawn_begin(struct spawn *ret);
+
+/* Whether there will be a network namespace: tell it as soon as it is known. */
+void spawn_network(struct spawn *s, bool new_network);
 
 /*
- * Read the report (blocking until the pipe has closed, which the maker's end guarantees) and reap
- * the maker. 0: the payload runs. -1: it does not; @ret says what failed, all processes of the box
- * are dead and reaped.
+ * Hand over the plan; the box is being made from here on. -1 with e set: BLAME_HOST, with the
+ * remedy where user namespaces are forbidden.
+ */
+int spawn_plan(struct spawn *s, const struct plan *plan, const struct host *host, struct arena *a,
+	struct error *e);
+
+/* All is there that the payload needs. */
+void spawn_payload(struct spawn *s, const struct spawn_request *request);
+
+/*
+ * Reap the maker (blocks until its end) and see how it went. 0: the payload runs. -1: it does not;
+ * @ret says what failed, all processes of the box are dead and reaped.
  */
 int spawn_finish(
 	struct spawn *s, const struct host *host, struct arena *a, struct setup_failure *ret);
+
+/* Tell init that the payload has ended. */
+void spawn_tell_ended(struct spawn *s);
 
 /* Kill what is left, reap it, close all descriptors. */
 void spawn_fini(struct spawn *s);

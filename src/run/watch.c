@@ -15,7 +15,9 @@
 #include "kernel/sys.h"
 
 /* Making a box takes a millisecond; an exec from a network file system may take long. */
-#define SETUP_BOUND_US  (60 * US_PER_SEC)
+#define SETUP_BOUND_US (60 * US_PER_SEC)
+/* The kernel's teardown of the namespaces. */
+#define SETTLE_BOUND_US (20 * US_PER_SEC)
 #define SAMPLE_US       50000
 #define CPU_LOOK_MIN_US 5000
 #define SETTLE_US       100000
@@ -31,7 +33,7 @@ uint64_t watch_now_us(const struct watch *w)
 void watch_enter(struct watch *w, enum watch_state state)
 {
 	w->state = state;
-	if (state == WATCH_GONE)
+	if (state == WATCH_GONE || state == WATCH_SETTLING)
 		uv_stop(&w->loop);
 }
 
@@ -115,7 +117,7 @@ static void on_sample(struct watch *w)
 
 static void end_half_killed(struct watch *w)
 {
-	if (w->o->oom != OOM_GROUP || w->state == WATCH_KILLING || w->state == WATCH_GONE)
+	if (w->o->oom != OOM_GROUP || w->state >= WATCH_KILLING)
 		return;
 	if (group_oom_kills(w->group) > 0)
 		killer_kill(w, ACT_OOM_GROUP, 0);
@@ -164,7 +166,7 @@ static const struct {
 	[TIMER_OOM] = {end_half_killed,
 		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_GRACE] = {on_grace, 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
-	[TIMER_BOUND] = {on_bound, 1 << WATCH_STARTING | 1 << WATCH_KILLING},
+	[TIMER_BOUND] = {on_bound, 1 << WATCH_STARTING | 1 << WATCH_KILLING | 1 << WATCH_SETTLING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 };
 
@@ -272,6 +274,9 @@ static void on_payload(uv_poll_t *handle, int status, int events)
 		killer_kill(w, ACT_OOM_GROUP, 0);
 	else if (w->state == WATCH_RUNNING || w->state == WATCH_STOPPING)
 		killer_end_leftovers(w);
+	/* without a group init tells whether there were leftovers */
+	if (w->state == WATCH_ENDING && w->group && group_empty(w->group))
+		watch_enter(w, WATCH_SETTLING);
 }
 
 static void on_init(uv_poll_t *handle, int status, int events)
@@ -397,13 +402,15 @@ static void on_signals(uv_poll_t *handle, int status, int events)
 		on_signal(w, &info);
 }
 
-static void on_report(uv_poll_t *handle, int status, int events)
+static void on_maker(uv_poll_t *handle, int status, int events)
 {
 	struct watch *w = handle->data;
 	(void)status;
 	(void)events;
 	uv_poll_stop(handle);
 	uint64_t now = time_monotonic_us();
+	for (int i = 1; i < 3; i++) /* the payload has its own by now */
+		w->stdio[i] = fd_close(w->stdio[i]);
 	if (spawn_finish(&w->spawn, w->request->host, w->a, &w->o->setup) < 0) {
 		w->o->wait = WAIT_NEVER_STARTED;
 		watch_enter(w, WATCH_GONE);
@@ -483,7 +490,7 @@ void watch_run(struct watch *w)
 	}
 	watch_signals(w);
 	watch_oom(w);
-	poll_fd(w, &w->report, w->spawn.report_fd, UV_READABLE | UV_DISCONNECT, on_report);
+	poll_fd(w, &w->maker, w->spawn.maker_pidfd, UV_READABLE, on_maker);
 	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);
 	if (wall->set)
 		watch_arm(w, TIMER_WALL, wall->value);
@@ -491,10 +498,17 @@ void watch_run(struct watch *w)
 		output_start(&w->output);
 	if (w->request->hooks.starting)
 		w->request->hooks.starting(w->request->hooks.data);
-	while (w->state != WATCH_GONE)
+	while (w->state < WATCH_SETTLING)
 		uv_run(&w->loop, UV_RUN_DEFAULT);
 	if (w->first_kill_us)
 		w->o->kill_us = time_monotonic_us() - w->first_kill_us;
-	if (w->signal_fd >= 0)
-		w->signal_fd = fd_close(w->signal_fd);
+}
+
+void watch_settle(struct watch *w)
+{
+	if (w->state == WATCH_SETTLING)
+		watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
+	while (w->state == WATCH_SETTLING)
+		uv_run(&w->loop, UV_RUN_DEFAULT);
+	w->signal_fd = fd_close(w->signal_fd);
 }

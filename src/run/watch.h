@@ -22,6 +22,7 @@
  *   ENDING    the payload is gone and its status known; init ends what it left behind. The life
  *             pipe is closed. Ends by init's end or, after the grace time, by KILL.
  *   KILLING   KILL has gone to everything. Only the kernel's work is waited for.
+ *   SETTLING  nobody is left but init, which the kernel is taking down with its namespaces.
  *   GONE      init is gone, and with it every process of the box.
  *
  * Each signal of ours is recorded (observation.acts) before it is sent.
@@ -32,6 +33,7 @@ enum watch_state {
 	WATCH_STOPPING,
 	WATCH_ENDING,
 	WATCH_KILLING,
+	WATCH_SETTLING,
 	WATCH_GONE,
 	WATCH_STATE_COUNT_,
 };
@@ -58,11 +60,12 @@ struct watch {
 	struct arena *a;
 	struct group *group; /* NULL on a host without cgroups */
 	struct spawn spawn;
+	int stdio[3]; /* the child's ends of what is captured, until it has them; else -1 */
 	struct output output;
 	struct terminal terminal;
 	struct sampler sampler;
 	uv_timer_t timer[TIMER_COUNT_];
-	uv_poll_t report, payload, init, signals, oom;
+	uv_poll_t maker, payload, init, signals, oom;
 	int signal_fd;
 	/* What came before the program ran, and is acted on when it does. */
 	struct early_signals {
@@ -82,10 +85,12 @@ struct watch {
 };
 
 /*
- * Watch until GONE. On entry the spawn is started; on return everything of the box is dead and
- * reaped, and @w->o has the wait status, the acts and the times.
+ * Watch until SETTLING or GONE. On entry the spawn is started; on return the payload is reaped and
+ * nothing of the run is left but init, and @w->o has the wait status, the acts and the times.
  */
 void watch_run(struct watch *w);
+/* Wait until GONE. */
+void watch_settle(struct watch *w);
 
 /* ---- killer.c: the ways to end a run ---- */
 
