@@ -62,9 +62,11 @@ fmt:
 	@tools/install-deps lint
 	@clang-format -i $$(git ls-files 'src/*.[ch]' 'tools/*.c')
 
+# meson would take a relative DESTDIR from the build directory on.
+install: export dest := $(DESTDIR)
 install: build
 	@meson configure build/release -Dprefix='$(PREFIX)'
-	@DESTDIR='$(DESTDIR)' meson install -C build/release
+	@DESTDIR="$${dest:+$$(realpath -m -- "$$dest")}" meson install -C build/release
 
 deb:
 	@tools/install-deps build deb
