@@ -9,18 +9,23 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 bulkhead=$(realpath "${1:-$top/build/release/bulkhead}")
 work=$top/build/demo
 mkdir -p "$work"
-[ -s "$work/data.csv" ] || python3 "$top/examples/analysis/make-data.py" "$work/data.csv"
+[ -e "$work/data.csv" ] || {
+	python3 "$top/examples/analysis/make-data.py" "$work/data.csv.part"
+	mv "$work/data.csv.part" "$work/data.csv"
+}
 cd "$work"
 
 show() { # show EXPECTED-STATUS MEMORY
 	echo
-	echo "\$ bulkhead run --memory $2 --timeout 5m -- python3 analyse.py data.csv"
+	verdict=verdict-$2.json
+	echo "\$ bulkhead run --memory $2 --timeout 5m --verdict $verdict -- python3 analyse.py data.csv"
 	status=0
-	"$bulkhead" run --memory "$2" --timeout 5m --verdict "verdict-$2.json" -- \
+	"$bulkhead" run --memory "$2" --timeout 5m --verdict "$verdict" -- \
 		python3 "$top/examples/analysis/analyse.py" data.csv || status=$?
-	echo "\$ echo \$?; cat verdict.json"
+	echo "\$ echo \$?"
 	echo "$status"
-	python3 -m json.tool "verdict-$2.json"
+	echo "\$ python3 -m json.tool $verdict"
+	python3 -m json.tool "$verdict"
 	[ "$status" = "$1" ] || {
 		echo "demo.sh: exit status $status where $1 was expected" >&2
 		exit 1
