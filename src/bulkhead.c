@@ -22,6 +22,7 @@ static int (*const commands[])(int argc, char **argv) = {
 	[COMMAND_RUNS] = cli_runs,
 	[COMMAND_SHOW] = cli_show,
 	[COMMAND_LOGS] = cli_logs,
+	[COMMAND_EXPLAIN] = cli_explain,
 	[COMMAND_POLICY] = cli_policy,
 	[COMMAND_COMPLETION] = cli_completion,
 	[COMMAND_HELP] = cli_help,

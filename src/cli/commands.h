@@ -15,6 +15,7 @@ enum command {
 	COMMAND_RUNS,
 	COMMAND_SHOW,
 	COMMAND_LOGS,
+	COMMAND_EXPLAIN,
 	COMMAND_POLICY,
 	COMMAND_COMPLETION,
 	COMMAND_HELP,
@@ -55,6 +56,7 @@ int cli_doctor(int argc, char **argv);
 int cli_runs(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_logs(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_policy(int argc, char **argv);
 int cli_completion(int argc, char **argv);
 int cli_help(int argc, char **argv);

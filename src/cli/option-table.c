@@ -13,9 +13,11 @@ static const char *const stream_words[] = {"stdout", "stderr", NULL};
 #define BOX       (OPTION_FOR(COMMAND_RUN) | OPTION_FOR(COMMAND_PLAN))
 #define RUNS_ONLY OPTION_FOR(COMMAND_RUNS)
 #define LOGS_ONLY OPTION_FOR(COMMAND_LOGS)
+#define EXPLAIN   OPTION_FOR(COMMAND_EXPLAIN)
 #define WITH_JSON                                                                                  \
 	(OPTION_FOR(COMMAND_PLAN) | OPTION_FOR(COMMAND_DOCTOR) | OPTION_FOR(COMMAND_RUNS) |        \
-		OPTION_FOR(COMMAND_SHOW) | OPTION_FOR(COMMAND_LOGS) | OPTION_FOR(COMMAND_POLICY))
+		OPTION_FOR(COMMAND_SHOW) | OPTION_FOR(COMMAND_LOGS) |                              \
+		OPTION_FOR(COMMAND_EXPLAIN) | OPTION_FOR(COMMAND_POLICY))
 #define ANY      (OPTION_FOR(COMMAND_COUNT_) - 1)
 #define FIELD(f) offsetof(struct request, f)
 
@@ -104,6 +106,8 @@ const struct option_spec option_table[] = {
 		OPTIONS_OUTPUT, LOGS_ONLY, .choices = stream_words},
 	{"raw", 0, OPTION_OWN_FLAG, NULL, "every byte as it was, also to a terminal",
 		OPTIONS_OUTPUT, LOGS_ONLY},
+	{"exit", 0, OPTION_OWN_VALUE, "N", "what this exit status or signal may mean",
+		OPTIONS_OUTPUT, EXPLAIN},
 	{"json", 0, OPTION_OWN_FLAG, NULL, "write JSON, for programs", OPTIONS_OUTPUT, WITH_JSON},
 	{"help", 'h', OPTION_HELP, NULL, "show this", OPTIONS_OUTPUT, ANY},
 };

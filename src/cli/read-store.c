@@ -38,7 +38,7 @@ static int take_operand(enum command command, const char *value, const char **id
 		c->operands);
 }
 
-int read_options(enum command command, int argc, char **argv,
+int read_options_or_none(enum command command, int argc, char **argv,
 	int (*set)(void *data, const char *name, const char *value, struct error *e), void *data,
 	const char **ret_id, int *ret_status, struct error *e)
 {
@@ -58,12 +58,21 @@ int read_options(enum command command, int argc, char **argv,
 					 : take_operand(command, value, ret_id ? &id : NULL, e) < 0)
 			return -1;
 	}
-	if (ret_id && !id)
-		return error_set(e, BLAME_REQUEST, 0, "which run? usage: bulkhead %s [options] ID",
-			command_spec(command)->name);
 	if (ret_id)
 		*ret_id = id;
 	return 0;
+}
+
+int read_options(enum command command, int argc, char **argv,
+	int (*set)(void *data, const char *name, const char *value, struct error *e), void *data,
+	const char **ret_id, int *ret_status, struct error *e)
+{
+	int r = read_options_or_none(command, argc, argv, set, data, ret_id, ret_status, e);
+
+	if (r != 0 || !ret_id || *ret_id)
+		return r;
+	return error_set(e, BLAME_REQUEST, 0, "which run? usage: bulkhead %s [options] ID",
+		command_spec(command)->name);
 }
 
 int write_out(int fd, const struct buf *out, struct error *e)

@@ -27,6 +27,11 @@ int read_options(enum command command, int argc, char **argv,
 	int (*set)(void *data, const char *name, const char *value, struct error *e), void *data,
 	const char **ret_id, int *ret_status, struct error *e);
 
+/* The same where the operand may be left out: *ret_id is NULL then. */
+int read_options_or_none(enum command command, int argc, char **argv,
+	int (*set)(void *data, const char *name, const char *value, struct error *e), void *data,
+	const char **ret_id, int *ret_status, struct error *e);
+
 /* Write @out to the descriptor @fd. 0; or -1 with @e. */
 int write_out(int fd, const struct buf *out, struct error *e);
 

@@ -210,24 +210,43 @@ static bool ended_before_exec(const struct facts *f)
 	return f->setup != SETUP_EXEC || f->o->setup.errnum == ENOMEM;
 }
 
+static bool ended_the_rest(const struct facts *f)
+{
+	return f->act && f->act->reason == ACT_OOM_GROUP;
+}
+
+static enum oom_spared derive_spared(const struct facts *f)
+{
+	if (!oom_came_first(f))
+		return OOM_SPARED_BY_ACT;
+	if (facts_ended_well(f))
+		return OOM_SPARED_ENDED_WELL;
+	if (f->wait == WAIT_NEVER_STARTED)
+		return ended_before_exec(f) ? OOM_SPARED_NOT : OOM_SPARED_EXEC;
+	/* One victim is the end of the whole run, also if the payload was quicker to exit by itself. */
+	if (f->o->oom == OOM_GROUP || ended_the_rest(f) || leader_was_victim(f))
+		return OOM_SPARED_NOT;
+	return OOM_SPARED_OUTLIVED;
+}
+
+static bool derive_ended_sure(const struct facts *f)
+{
+	if (f->wait == WAIT_NEVER_STARTED || ended_the_rest(f))
+		return true;
+	return leader_was_victim(f) || (f->o->oom == OOM_GROUP && f->act);
+}
+
 static void derive_ended(struct facts *f)
 {
 	struct oom_facts *oom = &f->oom;
-	bool acted = f->act && f->act->reason == ACT_OOM_GROUP;
 
-	if (oom->place == OOM_NOWHERE && acted)
+	if (oom->place == OOM_NOWHERE && ended_the_rest(f))
 		oom->place = OOM_OWN; /* the kernel told us so, and only the count is missing */
-	if (oom->place == OOM_NOWHERE || !oom_came_first(f) || facts_ended_well(f))
+	if (oom->place == OOM_NOWHERE)
 		return;
-	if (f->wait == WAIT_NEVER_STARTED) {
-		oom->ended = oom->ended_sure = ended_before_exec(f);
-		return;
-	}
-	oom->ended_sure = acted || leader_was_victim(f);
-	/* One victim is the end of the whole run, also if the payload was quicker to exit by itself. */
-	oom->ended = oom->ended_sure || f->o->oom == OOM_GROUP;
-	if (f->o->oom == OOM_GROUP && f->act)
-		oom->ended_sure = true;
+	oom->spared = derive_spared(f);
+	oom->ended = oom->spared == OOM_SPARED_NOT;
+	oom->ended_sure = oom->ended && derive_ended_sure(f);
 }
 
 static void derive_oom(struct facts *f)

@@ -14,6 +14,15 @@
 /* At whose limit the OOM killer came. */
 enum oom_place { OOM_NOWHERE, OOM_OWN, OOM_ANCESTOR, OOM_HOST };
 
+/* Why a kill by the OOM killer did not end the run. */
+enum oom_spared {
+	OOM_SPARED_NOT, /* it did; or there was none */
+	OOM_SPARED_BY_ACT, /* an act of ours came first, or may have */
+	OOM_SPARED_ENDED_WELL,
+	OOM_SPARED_EXEC, /* the program could not have been executed anyway */
+	OOM_SPARED_OUTLIVED, /* it was another process, and only that (--oom process) */
+};
+
 struct oom_facts {
 	enum oom_place place;
 	bool place_sure; /* the counters allow no other reading */
@@ -23,6 +32,7 @@ struct oom_facts {
 	bool leader_listed; /* the payload is among the victims */
 	bool ended; /* it is what ended the run, before any act of ours */
 	bool ended_sure;
+	enum oom_spared spared;
 	bool order_unclear; /* it and an act of ours, and nothing says which was first */
 };
 

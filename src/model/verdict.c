@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/verdict.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 
-#include "model/cause.h"
-#include "model/suggest.h"
+#include "model/explain.h"
+#include "model/verdict-advice.h"
 #include "model/verdict-evidence.h"
 #include "model/verdict-say.h"
+#include "model/why.h"
 
 /*
  * The cause is decided by an ordered table: the first rule whose question is answered with yes
  * wins, and the last one always is. The order is that of certainty and time: what kept the program
  * from starting, what the kernel counted or we did before it ended, what its signal says, who sent
  * it, and only then how it ended by itself.
+ *
+ * A rule that does not apply says why in the same breath (NO): the explanation and the verdict are
+ * one and the same walk through the table.
  */
+
+typedef const char *why_text;
+
+/* False; and the reason, for whoever asked for it (@why is NULL for a plain verdict). */
+#define NO(f, why, ...) ((why) ? (*(why) = arena_printf((f)->a, __VA_ARGS__), false) : false)
 
 static bool is_one_of(int value, const int *set, size_t n)
 {
@@ -26,139 +36,193 @@ static bool is_one_of(int value, const int *set, size_t n)
 	return false;
 }
 
-/* ---- questions ---- */
+/* ---- questions: never started ---- */
 
-static bool is_not_found(const struct facts *f)
+static bool is_exec_error(const struct facts *f, const int *set, size_t n, why_text *why)
+{
+	if (f->setup == SETUP_NONE)
+		return NO(f, why, "%s", why_not_setup(f));
+	if (f->setup != SETUP_EXEC)
+		return NO(f, why, "the set-up failed before its exec: stage %s",
+			setup_stage_name(f->setup));
+	if (!is_one_of(f->o->setup.errnum, set, n))
+		return NO(f, why, "its exec failed for another reason: %s",
+			errno_text(f->o->setup.errnum));
+	return true;
+}
+
+static bool is_not_found(const struct facts *f, why_text *why)
 {
 	static const int set[] = {ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP};
-	return f->setup == SETUP_EXEC &&
-		is_one_of(f->o->setup.errnum, set, sizeof set / sizeof *set);
+	return is_exec_error(f, set, sizeof set / sizeof *set, why);
 }
 
-static bool is_not_executable(const struct facts *f)
+static bool is_not_executable(const struct facts *f, why_text *why)
 {
 	static const int set[] = {EACCES, EPERM, ENOEXEC, EISDIR, ELIBBAD, ETXTBSY, EINVAL, EIO};
-	return f->setup == SETUP_EXEC &&
-		is_one_of(f->o->setup.errnum, set, sizeof set / sizeof *set);
+	return is_exec_error(f, set, sizeof set / sizeof *set, why);
 }
 
-static bool is_oom_own(const struct facts *f)
+static bool never_started(const struct facts *f, why_text *why)
 {
-	return f->oom.ended && f->oom.place == OOM_OWN;
+	return f->wait == WAIT_NEVER_STARTED || NO(f, why, "%s", why_not_setup(f));
 }
 
-static bool is_oom_above(const struct facts *f)
+/* ---- questions: the OOM killer ---- */
+
+static bool is_oom_at(const struct facts *f, enum oom_place place, why_text *why)
 {
-	return f->oom.ended && f->oom.place == OOM_ANCESTOR;
+	if (f->oom.place != place)
+		return NO(f, why, "%s", why_not_place(f));
+	return f->oom.ended || NO(f, why, "%s", why_oom_spared(f));
 }
 
-static bool is_oom_host(const struct facts *f)
+static bool is_oom_own(const struct facts *f, why_text *why)
 {
-	return f->oom.ended && f->oom.place == OOM_HOST;
+	return is_oom_at(f, OOM_OWN, why);
 }
 
-static bool acted_for(const struct facts *f, enum act_reason reason)
+static bool is_oom_above(const struct facts *f, why_text *why)
 {
-	return f->act && f->act->reason == reason;
+	return is_oom_at(f, OOM_ANCESTOR, why);
 }
 
-static bool is_sampled(const struct facts *f)
+static bool is_oom_host(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_MEMORY_SAMPLED);
+	return is_oom_at(f, OOM_HOST, why);
 }
 
-static bool is_wall_timeout(const struct facts *f)
+/* ---- questions: our own acts ---- */
+
+static bool acted_for(const struct facts *f, enum act_reason reason, why_text *why)
 {
-	return acted_for(f, ACT_WALL_TIMEOUT);
+	return (f->act && f->act->reason == reason) || NO(f, why, "%s", why_not_act(f, reason));
 }
 
-static bool is_idle_timeout(const struct facts *f)
+static bool is_sampled(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_IDLE_TIMEOUT);
+	return acted_for(f, ACT_MEMORY_SAMPLED, why);
 }
 
-static bool is_cpu_act(const struct facts *f)
+static bool is_wall_timeout(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_CPU_TIME);
+	return acted_for(f, ACT_WALL_TIMEOUT, why);
 }
 
-static bool is_output_limit(const struct facts *f)
+static bool is_idle_timeout(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_OUTPUT_LIMIT);
+	return acted_for(f, ACT_IDLE_TIMEOUT, why);
 }
 
-static bool is_cancelled(const struct facts *f)
+static bool is_cpu_act(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_CANCELLED);
+	return acted_for(f, ACT_CPU_TIME, why);
 }
 
-static bool is_shutdown(const struct facts *f)
+static bool is_output_limit(const struct facts *f, why_text *why)
 {
-	return acted_for(f, ACT_SHUTDOWN);
+	return acted_for(f, ACT_OUTPUT_LIMIT, why);
 }
 
-static bool never_started(const struct facts *f)
+static bool is_cancelled(const struct facts *f, why_text *why)
 {
-	return f->wait == WAIT_NEVER_STARTED;
+	return acted_for(f, ACT_CANCELLED, why);
+}
+
+static bool is_shutdown(const struct facts *f, why_text *why)
+{
+	return acted_for(f, ACT_SHUTDOWN, why);
+}
+
+/* ---- questions: the signal, and who sent it ---- */
+
+static bool is_external(const struct facts *f, why_text *why)
+{
+	if (f->signal == 0)
+		return NO(f, why, "no signal ended it: it %s", words_end(f));
+	return f->o->killer.known == KILLER_OUTSIDE || NO(f, why, "%s", why_not_outside(f));
 }
 
 /* Names of user-space out-of-memory daemons, as the kernel shows them (15 bytes). */
-static bool is_memory_daemon(const struct facts *f)
+static bool is_memory_daemon(const struct facts *f, why_text *why)
 {
 	static const char *const names[] = {
 		"systemd-oomd", "earlyoom", "nohang", "nohang-desktop", "oomd", "bustd"};
 	const struct killer *k = &f->o->killer;
 
-	if (f->signal == 0 || k->known != KILLER_OUTSIDE)
+	if (!is_external(f, why))
 		return false;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (strncmp(k->comm, names[i], sizeof k->comm) == 0)
 			return true;
 	}
-	return false;
+	return NO(f, why, "the sender, %s, has not the name of an out-of-memory daemon",
+		words_process(f->a, k->comm, k->pid));
 }
 
-static bool is_external(const struct facts *f)
+/* It died of @signal, and the kernel may have sent it. */
+static bool is_kernels(const struct facts *f, int signal, why_text *why)
 {
-	return f->signal != 0 && f->o->killer.known == KILLER_OUTSIDE;
+	if (f->signal != signal)
+		return NO(f, why, "it did not die of %s: it %s", words_signal(f->a, signal),
+			words_end(f));
+	return facts_maybe_kernel(f) || NO(f, why, "%s", why_not_kernel(f));
 }
 
-static bool is_file_size(const struct facts *f)
+static bool is_file_size(const struct facts *f, why_text *why)
 {
-	return f->signal == SIGXFSZ && facts_maybe_kernel(f) &&
-		f->o->limits[LIMIT_FILE_SIZE].asked.set;
+	if (!is_kernels(f, SIGXFSZ, why))
+		return false;
+	return f->o->limits[LIMIT_FILE_SIZE].asked.set ||
+		NO(f, why, "it died of SIGXFSZ, but no limit of file size was bulkhead's");
 }
 
 /* RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one; the clocks differ by a little. */
-static bool is_cpu_signal(const struct facts *f)
+static bool is_cpu_signal(const struct facts *f, why_text *why)
 {
 	const struct observed_limit *l = &f->o->limits[LIMIT_CPU_TIME];
 	uint64_t near = l->asked.value - l->asked.value / 16;
 
-	if (!l->asked.set || l->by != ENFORCED_RLIMIT || !facts_maybe_kernel(f))
+	if (!l->asked.set || l->by != ENFORCED_RLIMIT)
+		return NO(f, why, "its CPU time was not limited by an rlimit of bulkhead's");
+	if (f->signal == SIGKILL && f->kill)
+		return NO(f, why, "the SIGKILL was bulkhead's own");
+	if (!is_kernels(f, f->signal == SIGKILL ? SIGKILL : SIGXCPU, why))
 		return false;
-	return (f->signal == SIGXCPU || (f->signal == SIGKILL && !f->kill)) &&
-		f->o->leader_cpu_us >= near;
+	return f->o->leader_cpu_us >= near ||
+		NO(f, why, "it had used %s of CPU time, well below the limit of %s",
+			words_duration(f->a, f->o->leader_cpu_us), words_limit(f, LIMIT_CPU_TIME));
 }
 
-static bool is_syscall_denied(const struct facts *f)
+static bool is_syscall_denied(const struct facts *f, why_text *why)
 {
-	return f->signal == SIGSYS && f->o->seccomp && facts_maybe_kernel(f);
+	if (!is_kernels(f, SIGSYS, why))
+		return false;
+	return f->o->seccomp || NO(f, why, "it died of SIGSYS, but without a filter of bulkhead's");
 }
 
-static bool is_exit_nonzero(const struct facts *f)
+/* ---- questions: by itself ---- */
+
+static bool is_ok(const struct facts *f, why_text *why)
 {
-	return f->wait == WAIT_EXITED;
+	return facts_ended_well(f) || NO(f, why, "it %s", words_end(f));
 }
 
-static bool is_signaled(const struct facts *f)
+static bool is_exit_nonzero(const struct facts *f, why_text *why)
 {
-	return f->wait == WAIT_SIGNALED;
+	return f->wait == WAIT_EXITED || NO(f, why, "it did not exit: it %s", words_end(f));
 }
 
-static bool always(const struct facts *f)
+static bool is_signaled(const struct facts *f, why_text *why)
+{
+	return f->wait == WAIT_SIGNALED ||
+		NO(f, why, "no signal is known to have ended it: it %s", words_end(f));
+}
+
+static bool always(const struct facts *f, why_text *why)
 {
 	(void)f;
+	(void)why;
 	return true;
 }
 
@@ -166,133 +230,90 @@ static bool always(const struct facts *f)
 
 static const struct rule {
 	enum cause cause;
-	bool (*when)(const struct facts *f);
+	bool (*when)(const struct facts *f, why_text *why);
 	void (*say)(struct verdict *v, const struct facts *f);
+	const char *asks;
 } rules[] = {
-	{CAUSE_NOT_FOUND, is_not_found, say_not_found},
-	{CAUSE_NOT_EXECUTABLE, is_not_executable, say_not_executable},
-	{CAUSE_MEMORY_LIMIT, is_oom_own, say_memory_limit},
-	{CAUSE_MEMORY_ANCESTOR, is_oom_above, say_memory_above},
-	{CAUSE_MEMORY_HOST, is_oom_host, say_memory_host},
-	{CAUSE_MEMORY_LIMIT, is_sampled, say_memory_sampled},
-	{CAUSE_WALL_TIMEOUT, is_wall_timeout, say_wall_timeout},
-	{CAUSE_IDLE_TIMEOUT, is_idle_timeout, say_idle_timeout},
-	{CAUSE_CPU_TIME_LIMIT, is_cpu_act, say_cpu_act},
-	{CAUSE_OUTPUT_LIMIT, is_output_limit, say_output_limit},
-	{CAUSE_CANCELLED, is_cancelled, say_cancelled},
-	{CAUSE_SHUTDOWN, is_shutdown, say_shutdown},
-	{CAUSE_SETUP_FAILED, never_started, say_setup_failed},
-	{CAUSE_MEMORY_DAEMON, is_memory_daemon, say_memory_daemon},
-	{CAUSE_EXTERNAL_KILL, is_external, say_external_kill},
-	{CAUSE_FILE_SIZE_LIMIT, is_file_size, say_file_size_limit},
-	{CAUSE_CPU_TIME_LIMIT, is_cpu_signal, say_cpu_signal},
-	{CAUSE_SYSCALL_DENIED, is_syscall_denied, say_syscall_denied},
-	{CAUSE_OK, facts_ended_well, say_ok},
-	{CAUSE_EXIT_NONZERO, is_exit_nonzero, say_exit_nonzero},
-	{CAUSE_CRASH, is_signaled, say_crash},
-	{CAUSE_SUPERVISOR_LOST, always, say_unknown},
+	{CAUSE_NOT_FOUND, is_not_found, say_not_found,
+		"was the program, or the interpreter it names, missing?"},
+	{CAUSE_NOT_EXECUTABLE, is_not_executable, say_not_executable,
+		"was it there, but refused by exec?"},
+	{CAUSE_MEMORY_LIMIT, is_oom_own, say_memory_limit,
+		"did the OOM killer end it at its own limit?"},
+	{CAUSE_MEMORY_ANCESTOR, is_oom_above, say_memory_above,
+		"did the OOM killer end it at the limit of a group above?"},
+	{CAUSE_MEMORY_HOST, is_oom_host, say_memory_host,
+		"did the OOM killer end it because the host was out of memory?"},
+	{CAUSE_MEMORY_LIMIT, is_sampled, say_memory_sampled,
+		"did bulkhead end it because its sampled memory was above the limit?"},
+	{CAUSE_WALL_TIMEOUT, is_wall_timeout, say_wall_timeout,
+		"did bulkhead end it at its time-out?"},
+	{CAUSE_IDLE_TIMEOUT, is_idle_timeout, say_idle_timeout,
+		"did bulkhead end it for its silence?"},
+	{CAUSE_CPU_TIME_LIMIT, is_cpu_act, say_cpu_act, "did bulkhead end it for its CPU time?"},
+	{CAUSE_OUTPUT_LIMIT, is_output_limit, say_output_limit,
+		"did bulkhead end it for the size of its output?"},
+	{CAUSE_CANCELLED, is_cancelled, say_cancelled, "did the caller ask for its end?"},
+	{CAUSE_SHUTDOWN, is_shutdown, say_shutdown, "was bulkhead told to stop?"},
+	{CAUSE_SETUP_FAILED, never_started, say_setup_failed,
+		"did it never start, for whatever reason?"},
+	{CAUSE_MEMORY_DAEMON, is_memory_daemon, say_memory_daemon,
+		"did a user-space out-of-memory daemon send the signal?"},
+	{CAUSE_EXTERNAL_KILL, is_external, say_external_kill,
+		"did somebody else outside the run send the signal?"},
+	{CAUSE_FILE_SIZE_LIMIT, is_file_size, say_file_size_limit,
+		"did the kernel end it for a file beyond the limit of file size?"},
+	{CAUSE_CPU_TIME_LIMIT, is_cpu_signal, say_cpu_signal,
+		"did the kernel end it at the rlimit of CPU time?"},
+	{CAUSE_SYSCALL_DENIED, is_syscall_denied, say_syscall_denied,
+		"did the filter of system calls end it?"},
+	{CAUSE_OK, is_ok, say_ok, "did it exit with 0?"},
+	{CAUSE_EXIT_NONZERO, is_exit_nonzero, say_exit_nonzero, "did it exit by itself?"},
+	{CAUSE_CRASH, is_signaled, say_crash, "did a signal end it?"},
+	{CAUSE_SUPERVISOR_LOST, always, say_unknown, "is there nothing that says how it ended?"},
 };
+#define N_RULES (sizeof rules / sizeof *rules)
+static_assert(N_RULES <= EXPLAIN_MAX_STEPS, "an explanation has room for each rule");
 
-/* ---- what follows from the cause ---- */
-
-/* A host that was short of something may not be so later; anything else would repeat. */
-static enum retry advise(const struct verdict *v, const struct facts *f)
+static void judge(struct verdict *ret, const struct rule *rule, const struct facts *f)
 {
-	static const int transient[] = {
-		EAGAIN, ENOMEM, EMFILE, ENFILE, ENOSPC, EBUSY, EINTR, ETIMEDOUT};
+	struct verdict v = {.confidence = CONFIDENCE_CERTAIN, .cause = rule->cause};
 
-	if (v->cause == CAUSE_SETUP_FAILED && f->o->setup.blame == BLAME_HOST &&
-		is_one_of(f->o->setup.errnum, transient, sizeof transient / sizeof *transient))
-		return RETRY_LATER;
-	return cause_info(v->cause)->retry;
-}
-
-/* How much of @limit was used, where the end of the run says so; 0: not known. */
-static uint64_t seen_of(enum limit limit, const struct facts *f)
-{
-	const struct usage *u = &f->o->usage;
-	uint64_t peak = u->memory_peak_known ? u->memory_peak_bytes : 0;
-
-	/* What it would have written in all is not known: it was stopped at the limit. */
-	if (limit != LIMIT_MEMORY)
-		return 0;
-	return is_sampled(f) && f->act->measured > peak ? f->act->measured : peak;
-}
-
-static void add_suggestion(struct verdict *v, const struct facts *f)
-{
-	static const struct {
-		enum cause cause;
-		enum limit limit;
-	} larger[] = {
-		{CAUSE_MEMORY_LIMIT, LIMIT_MEMORY},
-		{CAUSE_OUTPUT_LIMIT, LIMIT_OUTPUT},
-		{CAUSE_FILE_SIZE_LIMIT, LIMIT_FILE_SIZE},
-	};
-
-	for (size_t i = 0; i < sizeof larger / sizeof *larger; i++) {
-		if (larger[i].cause != v->cause)
-			continue;
-		v->suggest_limit = larger[i].limit;
-		v->suggest_value =
-			suggest_size(facts_limit(f, larger[i].limit), seen_of(larger[i].limit, f));
-		v->suggest_set = v->suggest_value > 0;
-	}
-}
-
-/* The status of a program that has none of its own, or none that may be shown. */
-static int status_of_act(const struct facts *f)
-{
-	int signal = f->act ? f->act->signal : 0;
-
-	return signal > 0 && signal <= 64 ? 128 + signal : EXIT_REFUSED;
-}
-
-static int own_status(const struct facts *f, bool zero_allowed)
-{
-	if (f->wait == WAIT_EXITED && (f->code != 0 || zero_allowed))
-		return f->code;
-	return f->signal ? 128 + f->signal : status_of_act(f);
-}
-
-static int exit_status(enum cause cause, const struct facts *f)
-{
-	switch (cause_info(cause)->status) {
-	case STATUS_OWN:
-		return own_status(f, true);
-	case STATUS_CUT_OFF:
-		return own_status(f, false);
-	case STATUS_KILLED:
-		return 128 + SIGKILL;
-	case STATUS_TIMEOUT:
-		return EXIT_TIMEOUT;
-	case STATUS_NOT_EXECUTABLE:
-		return EXIT_NOT_EXECUTABLE;
-	case STATUS_NOT_FOUND:
-		return EXIT_NOT_FOUND;
-	case STATUS_NOT_RUN:
-		return EXIT_NOT_RUN;
-	case STATUS_REFUSED:
-		break;
-	}
-	return EXIT_REFUSED;
+	rule->say(&v, f);
+	verdict_add_advice(&v, f);
+	verdict_add_evidence(&v, f);
+	verdict_add_contributing(&v, f);
+	*ret = v;
 }
 
 void verdict_decide(struct verdict *ret, const struct observation *o, struct arena *a)
 {
-	struct verdict v = {.confidence = CONFIDENCE_CERTAIN};
 	struct facts f;
 	const struct rule *rule = rules;
 
 	facts_derive(&f, o, a);
-	while (!rule->when(&f))
+	while (!rule->when(&f, NULL))
 		rule++;
-	v.cause = rule->cause;
-	rule->say(&v, &f);
-	v.retry = advise(&v, &f);
-	add_suggestion(&v, &f);
-	v.exit_status = exit_status(v.cause, &f);
-	verdict_add_evidence(&v, &f);
-	verdict_add_contributing(&v, &f);
-	*ret = v;
+	judge(ret, rule, &f);
+}
+
+void explain_questions(struct explanation *ret)
+{
+	*ret = (struct explanation){.n_rules = N_RULES};
+	for (size_t i = 0; i < N_RULES; i++)
+		ret->steps[i] =
+			(struct explain_step){.cause = rules[i].cause, .asks = rules[i].asks};
+}
+
+void verdict_explain(struct explanation *ret, const struct observation *o, struct arena *a)
+{
+	struct explanation x;
+	struct facts f;
+
+	explain_questions(&x);
+	facts_derive(&f, o, a);
+	while (!rules[x.decided].when(&f, &x.steps[x.decided].why_not))
+		x.decided++;
+	judge(&x.verdict, &rules[x.decided], &f);
+	*ret = x;
 }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/why.h"
+
+#include <inttypes.h>
+#include <signal.h>
+
+#define WHERE_SHOWN 300
+
+const char *why_not_setup(const struct facts *f)
+{
+	if (f->wait == WAIT_NEVER_STARTED)
+		return "the program never started, but no step of the set-up is known to have "
+		       "failed";
+	return "the set-up went through and its exec succeeded";
+}
+
+/* ---- the OOM killer ---- */
+
+static const char *why_nowhere(const struct facts *f)
+{
+	if (!f->oom.counted)
+		return "nothing counts OOM kills here, and none was seen";
+	return "the OOM killer killed nothing of the run: its count did not rise";
+}
+
+const char *why_not_place(const struct facts *f)
+{
+	switch (f->oom.place) {
+	case OOM_NOWHERE:
+		return why_nowhere(f);
+	case OOM_OWN:
+		return "the OOM killer came for the run's own limit";
+	case OOM_ANCESTOR:
+		return arena_printf(f->a,
+			"the OOM killer came, its own limit was not hit, and that of a group above "
+			"was (%s)",
+			words_visible(f->a, f->oom.above->where, WHERE_SHOWN));
+	default:
+		break;
+	}
+	if (!f->oom.counted)
+		return "the OOM killer came, and the run had no memory group whose limit it could "
+		       "be";
+	return "the OOM killer came, but no counter says that a limit of its own or of a group "
+	       "above in sight was hit";
+}
+
+static const char *why_act_first(const struct facts *f)
+{
+	const struct act *act = f->act;
+
+	return arena_printf(f->a, "the OOM killer came, but %s bulkhead's own %s (%s after %s)",
+		act->oom_known ? "only after" : "nothing says that it was before",
+		words_signal(f->a, act->signal), act_reason_name(act->reason),
+		words_duration(f->a, act->at_us));
+}
+
+const char *why_oom_spared(const struct facts *f)
+{
+	switch (f->oom.spared) {
+	case OOM_SPARED_BY_ACT:
+		return why_act_first(f);
+	case OOM_SPARED_ENDED_WELL:
+		return arena_printf(f->a, "the OOM killer took %s, but the program exited with 0",
+			words_victims(f));
+	case OOM_SPARED_EXEC:
+		return "the OOM killer came, but the program could not have been executed anyway";
+	default:
+		return arena_printf(f->a,
+			"the OOM killer took %s, which the program outlived (--oom process)",
+			words_victims(f));
+	}
+}
+
+/* ---- our own acts ---- */
+
+/* One of @reason that was done and is not what ended the run; NULL: none. */
+static const struct act *find_idle_act(const struct facts *f, enum act_reason reason)
+{
+	for (size_t i = 0; i < f->n_acts; i++) {
+		if (f->o->acts[i].reason == reason)
+			return &f->o->acts[i];
+	}
+	return NULL;
+}
+
+const char *why_not_act(const struct facts *f, enum act_reason reason)
+{
+	const struct act *idle = find_idle_act(f, reason);
+
+	if (idle && f->act)
+		return arena_printf(f->a,
+			"bulkhead sent %s for it after %s, but for %s before that",
+			words_signal(f->a, idle->signal), words_duration(f->a, idle->at_us),
+			act_reason_name(f->act->reason));
+	if (idle)
+		return arena_printf(f->a,
+			"bulkhead passed on %s after %s, but the program went on and ended later "
+			"by itself, after %s",
+			words_signal(f->a, idle->signal), words_duration(f->a, idle->at_us),
+			words_duration(f->a, f->o->usage.wall_us));
+	if (f->act)
+		return arena_printf(f->a, "bulkhead's first signal was for another reason: %s",
+			act_reason_name(f->act->reason));
+	return "bulkhead sent it no signal for that";
+}
+
+/* ---- senders ---- */
+
+static const char *sender(const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+
+	switch (k->known) {
+	case KILLER_SELF:
+		return "the program itself";
+	case KILLER_INSIDE:
+		return arena_printf(
+			f->a, "%s of the same run", words_process(f->a, k->comm, k->pid));
+	case KILLER_OUTSIDE:
+		return arena_printf(
+			f->a, "%s outside the run", words_process(f->a, k->comm, k->pid));
+	default:
+		return "the kernel";
+	}
+}
+
+const char *why_not_outside(const struct facts *f)
+{
+	if (f->o->killer.known == KILLER_UNKNOWN)
+		return arena_printf(
+			f->a, "who sent %s was not seen", words_signal(f->a, f->signal));
+	return arena_printf(f->a, "%s came from %s", words_signal(f->a, f->signal), sender(f));
+}
+
+const char *why_not_kernel(const struct facts *f)
+{
+	return arena_printf(f->a, "%s came from %s, not from the kernel",
+		words_signal(f->a, f->signal), sender(f));
+}
