@@ -46,10 +46,9 @@ static const struct command_spec commands[] = {
 		"say how a verdict follows from what was seen",
 		"Derive the verdict of run ID again from what was recorded, and show the chain of\n"
 		"reasoning: what was looked at, what it said, what that rules out. FILE.json is a\n"
-		"verdict (run --verdict) or an observation; a name with a dot or a slash is a "
-		"file.\n"
-		"With --exit, say what a bare number may mean: an exit status (137), a signal\n"
-		"(-9, SIGKILL), a status of wait(2) (35072).",
+		"verdict (run --verdict) or an observation; a name with a dot or a slash is a\n"
+		"file, and - is stdin. With --exit, say what a bare number may mean: an exit\n"
+		"status (137), a signal (-9, SIGKILL), a status of wait(2) (35072).",
 		OPERAND_RUN_ID, NULL},
 	[COMMAND_POLICY] = {"policy", "list | show NAME|FILE | check FILE | schema",
 		"list, show and check policies",

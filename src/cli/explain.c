@@ -73,11 +73,17 @@ static int explain_run(const struct explain_request *r, struct buf *out, struct 
 
 /* ---- from a file ---- */
 
-/* The whole of it: a pipe too, but never more than @max bytes. 0; or -1 with @e. */
+static bool is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+/* The whole of it: of a pipe too, but never more than FILE_MAX bytes. 0; or -1 with @e. */
 static int read_all(const char *path, struct buf *ret, struct error *e)
 {
 	char block[16384], shown[OPTION_SHOWN_SIZE];
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	cleanup_fd int fd = is_stdin(path) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					   : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t n = fd < 0 ? -1 : 1;
 
 	while (n > 0 && ret->size <= FILE_MAX) {
@@ -158,7 +164,7 @@ static int explain_exit(const struct explain_request *r, struct buf *out, struct
 /* An id has neither, a file of a verdict has: it is "verdict.json" or has a directory before it. */
 static bool is_file(const char *what)
 {
-	return strpbrk(what, "./") != NULL;
+	return is_stdin(what) || strpbrk(what, "./") != NULL;
 }
 
 static int set_option(void *data, const char *name, const char *value, struct error *e)

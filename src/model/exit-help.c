@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/parse.h"
 #include "model/cause.h"
-#include "model/codec-json.h"
 #include "model/words.h"
 
 #define SIGNAL_MAX 64
@@ -204,6 +203,8 @@ static const char *meaning(const struct saying *s, const struct exit_number *n, 
 	return arena_printf(a, "%s%s%s", s->before, words_signal(a, n->signal), s->after);
 }
 
+static_assert(sizeof sayings / sizeof *sayings <= EXIT_MAX_LINES, "room for each");
+
 /* ---- what to look at next ---- */
 
 static const struct next {
@@ -247,9 +248,33 @@ static const struct next {
 	{0, "bulkhead runs", "if it was run by bulkhead: its verdict; bulkhead explain ID"},
 };
 
+static_assert(sizeof nexts / sizeof *nexts <= EXIT_MAX_LINES, "room for each");
+
 static bool helps(const struct next *next, const struct exit_number *n)
 {
 	return next->status ? next->status == n->status : n->status != 0;
+}
+
+size_t exit_help_sayings(
+	struct exit_line ret[EXIT_MAX_LINES], const struct exit_number *n, struct arena *a)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++)
+		if (says(&sayings[i], n))
+			ret[size++] =
+				(struct exit_line){sayings[i].who, meaning(&sayings[i], n, a)};
+	return size;
+}
+
+size_t exit_help_nexts(struct exit_line ret[EXIT_MAX_LINES], const struct exit_number *n)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < sizeof nexts / sizeof *nexts; i++)
+		if (helps(&nexts[i], n))
+			ret[size++] = (struct exit_line){nexts[i].command, nexts[i].tells};
+	return size;
 }
 
 /* ---- text ---- */
@@ -268,17 +293,14 @@ static const char *title(const struct exit_number *n, struct arena *a)
 
 static void put_sayings(struct buf *b, const struct exit_number *n, struct arena *a)
 {
-	bool any = false;
+	struct exit_line lines[EXIT_MAX_LINES];
+	size_t size = exit_help_sayings(lines, n, a);
 
-	for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
-		if (!says(&sayings[i], n))
-			continue;
-		buf_printf(b, "%s  %-31s %s\n", any ? "" : "\nwho says so\n", sayings[i].who,
-			meaning(&sayings[i], n, a));
-		any = true;
-	}
-	if (!any)
-		buf_puts(b, "\nNo convention has this number: it is the program's own.\n");
+	buf_puts(b,
+		size ? "\nwho says so\n"
+		     : "\nNo convention has this number: it is the program's own.\n");
+	for (size_t i = 0; i < size; i++)
+		buf_printf(b, "  %-31s %s\n", lines[i].left, lines[i].right);
 }
 
 static void put_causes(struct buf *b, const struct exit_number *n)
@@ -298,15 +320,13 @@ static void put_causes(struct buf *b, const struct exit_number *n)
 
 static void put_nexts(struct buf *b, const struct exit_number *n)
 {
-	bool any = false;
+	struct exit_line lines[EXIT_MAX_LINES];
+	size_t size = exit_help_nexts(lines, n);
 
-	for (size_t i = 0; i < sizeof nexts / sizeof *nexts; i++) {
-		if (!helps(&nexts[i], n))
-			continue;
-		buf_printf(b, "%s  %s\n      %s\n", any ? "" : "\nwhat to look at next\n",
-			nexts[i].command, nexts[i].tells);
-		any = true;
-	}
+	if (size > 0)
+		buf_puts(b, "\nwhat to look at next\n");
+	for (size_t i = 0; i < size; i++)
+		buf_printf(b, "  %s\n      %s\n", lines[i].left, lines[i].right);
 }
 
 const char *exit_help_text(const struct exit_number *n, struct arena *a)
@@ -318,69 +338,4 @@ const char *exit_help_text(const struct exit_number *n, struct arena *a)
 	put_causes(&b, n);
 	put_nexts(&b, n);
 	return arena_strdup(a, buf_str(&b));
-}
-
-/* ---- JSON ---- */
-
-static void push_pair(json_t *list, const char *key, const char *value, const char *second_key,
-	const char *second)
-{
-	json_t *object = json_object();
-
-	json_put_take(object, key, json_string(value));
-	json_put_take(object, second_key, json_string(second));
-	json_push_take(list, object);
-}
-
-static json_t *sayings_list(const struct exit_number *n, struct arena *a)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++)
-		if (says(&sayings[i], n))
-			push_pair(
-				list, "who", sayings[i].who, "meaning", meaning(&sayings[i], n, a));
-	return list;
-}
-
-static json_t *causes_list(const struct exit_number *n)
-{
-	json_t *list = json_array();
-	bool typical;
-
-	for (int i = 0; i < CAUSE_COUNT_; i++) {
-		if (!exit_may_be(i, n->status, &typical))
-			continue;
-		json_t *object = json_object();
-		json_put_take(object, "cause", json_string(cause_name(i)));
-		json_put_take(object, "typical", json_boolean(typical));
-		json_put_take(object, "retry", json_string(retry_name(cause_info(i)->retry)));
-		json_put_take(object, "meaning", json_string(cause_meaning(i)));
-		json_push_take(list, object);
-	}
-	return list;
-}
-
-static json_t *nexts_list(const struct exit_number *n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < sizeof nexts / sizeof *nexts; i++)
-		if (helps(&nexts[i], n))
-			push_pair(list, "look_at", nexts[i].command, "tells", nexts[i].tells);
-	return list;
-}
-
-const char *exit_help_json(const struct exit_number *n, struct arena *a)
-{
-	json_t *object = json_object();
-
-	json_put_take(object, "exit_status", n->negative ? json_null() : json_integer(n->status));
-	json_put_take(object, "signal", n->signal ? json_integer(n->signal) : json_null());
-	json_put_take(object, "signal_name",
-		n->signal ? json_string(words_signal(a, n->signal)) : json_null());
-	json_put_take(object, "said_by", sayings_list(n, a));
-	json_put_take(object, "causes", causes_list(n));
-	json_put_take(object, "next", nexts_list(n));
-	return json_line_take(object, a);
 }

@@ -29,6 +29,18 @@ int exit_number_parse(struct exit_number *ret, const char *text, struct error *e
  */
 bool exit_may_be(enum cause cause, int status, bool *ret_typical);
 
+#define EXIT_MAX_LINES 48
+
+struct exit_line {
+	const char *left, *right;
+};
+
+/* Who says such a number, and what is meant; how many. In @a. */
+size_t exit_help_sayings(
+	struct exit_line ret[EXIT_MAX_LINES], const struct exit_number *n, struct arena *a);
+/* What to look at next, and what it tells. */
+size_t exit_help_nexts(struct exit_line ret[EXIT_MAX_LINES], const struct exit_number *n);
+
 /* Who says such a number, what causes it, what to look at next; in @a. */
 const char *exit_help_text(const struct exit_number *n, struct arena *a);
 const char *exit_help_json(const struct exit_number *n, struct arena *a);

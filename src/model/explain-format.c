@@ -2,15 +2,12 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "model/codec-json.h"
 #include "model/explain.h"
 #include "model/words.h"
 
-/* An explanation for a person, and for a program. */
+/* An explanation for a person. */
 
 #define ID_SHOWN 64
-
-/* ---- for a person ---- */
 
 static void put_looks(struct buf *b, const struct observation *o, struct arena *a)
 {
@@ -79,64 +76,4 @@ const char *explain_format_text(const struct explanation *x, const struct observ
 	for (size_t i = 0; i < v->n_contributing; i++)
 		buf_printf(&b, "also: %s\n", words_visible(a, v->contributing[i], 1200));
 	return arena_strdup(a, buf_str(&b));
-}
-
-/* ---- for a program ---- */
-
-static json_t *looks_list(const struct observation *o, struct arena *a)
-{
-	struct look looks[EXPLAIN_MAX_LOOKS];
-	size_t n = explain_looks(looks, o, a);
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *look = json_object();
-		json_put_take(look, "what", json_string(looks[i].what));
-		json_put_take(look, "said", json_visible(looks[i].said));
-		json_push_take(list, look);
-	}
-	return list;
-}
-
-static json_t *step_object(const struct explanation *x, size_t i)
-{
-	const struct explain_step *step = &x->steps[i];
-	json_t *object = json_object();
-	bool asked = i <= x->decided;
-
-	json_put_take(object, "cause", json_string(cause_name(step->cause)));
-	json_put_take(object, "question", json_string(step->asks));
-	json_put_take(object, "applies", asked ? json_boolean(i == x->decided) : json_null());
-	json_put_take(object, "because",
-		asked ? json_visible(i == x->decided ? x->verdict.summary : step->why_not)
-		      : json_null());
-	return object;
-}
-
-static json_t *steps_list(const struct explanation *x)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < x->n_rules; i++)
-		json_push_take(list, step_object(x, i));
-	return list;
-}
-
-const char *explain_format_json(const struct explanation *x, const struct observation *o,
-	const struct explain_source *source, struct arena *a)
-{
-	const char *cause = cause_name(x->verdict.cause), *stored = source->stored_cause;
-	json_t *object = json_object();
-
-	json_put_take(object, "id", json_visible(source->id));
-	json_put_take(object, "derived_from", json_string("observation"));
-	json_put_take(object, "cause", json_string(cause));
-	json_put_take(object, "stored_cause", json_visible(stored));
-	json_put_take(
-		object, "agrees", stored ? json_boolean(strcmp(stored, cause) == 0) : json_null());
-	json_put_take(object, "looked_at", looks_list(o, a));
-	json_put_take(object, "steps", steps_list(x));
-	json_put_take(
-		object, "verdict", json_loads(verdict_format_json(&x->verdict, o, a), 0, NULL));
-	return json_line_take(object, a);
 }

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "model/verdict.h"
+#include "model/explain.h"
 
 /*
  * A verdict read back from its JSON, as far as it explains itself: a file of --verdict has no
@@ -28,6 +28,11 @@ enum document_kind { DOCUMENT_VERDICT, DOCUMENT_OBSERVATION };
  */
 int stored_verdict_parse(struct stored_verdict *ret, enum document_kind *ret_kind, const char *text,
 	size_t size, struct arena *a, struct error *e);
+
+/* The rules of @x before the first that gives @cause; 0 for a cause that no rule gives. */
+size_t stored_verdict_rules(const struct explanation *x, enum cause cause);
+/* "0 → 1 (FILE)", visible; in @a. */
+const char *stored_evidence_text(const struct evidence *e, struct arena *a);
 
 /* What the verdict itself tells of its reasons, for a person and for a program; in @a. */
 const char *stored_verdict_text(const struct stored_verdict *v, struct arena *a);

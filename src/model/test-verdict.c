@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/verdict.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
+#include "model/test-golden.h"
 
 /*
  * The golden table: each NAME.json in test/golden/verdict is an observation, and NAME.expected what
@@ -22,63 +13,12 @@
  * anew; git shows what changed.
  */
 
-static const char golden[] = TEST_GOLDEN "/verdict/";
-
-static char *read_file(struct arena *a, const char *path, size_t *ret_size)
-{
-	FILE *f = fopen(path, "r");
-	if (!f)
-		return NULL;
-	size_t room = 1 << 20;
-	char *text = arena_alloc(a, room);
-	*ret_size = fread(text, 1, room - 1, f);
-	fclose(f);
-	return text;
-}
-
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
 	assert_int_equal(fclose(f), 0);
-}
-
-static int is_observation(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-	return dot && strcmp(dot, ".json") == 0;
-}
-
-typedef void golden_fn(const char *name, const struct observation *o, struct arena *a);
-
-static void load(const char *name, struct observation *o, struct arena *a)
-{
-	struct error e = ERROR_INIT;
-	size_t size = 0;
-	const char *text = read_file(a, arena_printf(a, "%s%s.json", golden, name), &size);
-
-	assert_non_null(text);
-	if (observation_parse_json(o, text, size, a, &e) != 0)
-		fail_msg("%s: %s", name, e.text);
-}
-
-static void for_each_golden(golden_fn *check)
-{
-	struct dirent **entries;
-	int n = scandir(golden, &entries, is_observation, alphasort);
-
-	assert_true(n >= 60);
-	for (int i = 0; i < n; i++) {
-		cleanup_arena struct arena a = ARENA_INIT;
-		struct observation o;
-		char *name = arena_strndup(
-			&a, entries[i]->d_name, strlen(entries[i]->d_name) - strlen(".json"));
-		load(name, &o, &a);
-		check(name, &o, &a);
-		free(entries[i]);
-	}
-	free(entries);
 }
 
 /* The verdict with each of its members on a line of its own: short, and good to diff. */

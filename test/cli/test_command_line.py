@@ -11,7 +11,7 @@ import pytest
 BULKHEAD = os.environ.get("BULKHEAD") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build/release/bulkhead"
 )
-COMMANDS = "run plan doctor runs show logs policy completion help version".split()
+COMMANDS = "run plan doctor runs show logs explain policy completion help version".split()
 
 
 def bulkhead(*arguments, **options):
