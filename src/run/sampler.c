@@ -68,18 +68,28 @@ static void read_process(struct processes *list, int proc, const char *pid)
 	add(list, &p);
 }
 
-static bool is_inside(const struct processes *list, pid_t pid)
+static int by_pid(const void *a, const void *b)
 {
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].pid == pid)
-			return list->v[i].inside;
-	return false;
+	const struct process *x = a, *y = b;
+	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* Children of those inside are inside, until nothing is added any more. */
+static bool is_inside(const struct processes *list, pid_t pid)
+{
+	struct process key = {.pid = pid};
+	const struct process *p = bsearch(&key, list->v, list->n, sizeof(key), by_pid);
+	return p && p->inside;
+}
+
+/*
+ * Children of those inside are inside, until nothing is added any more. Most have a higher number
+ * than their parent, so that one round nearly always finds all.
+ */
 static void mark_inside(struct processes *list, const struct sampler *s)
 {
-	bool more = true;
+	bool more = list->n > 0;
+	if (more)
+		qsort(list->v, list->n, sizeof(*list->v), by_pid);
 	for (size_t i = 0; i < list->n; i++)
 		list->v[i].inside = list->v[i].pid == s->payload || list->v[i].pid == s->init;
 	while (more) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,43 @@ static const char *find_last(const char *s, const char *what)
 	return found;
 }
 
+/* @id is the last part of a directory's name in the path, and not a part of such a part. */
+static bool path_names(const char *path, size_t size, const char *id)
+{
+	const char *end = path + size;
+	size_t n = strlen(id);
+	for (const char *p = path; n > 0 && (p = memmem(p, (size_t)(end - p), id, n)); p++) {
+		bool starts = p == path || p[-1] == '-' || p[-1] == '/';
+		if (starts && (p + n == end || p[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* A name as the kernel writes it: what is not plain ASCII, and the backslash, as \xNN. */
+static void copy_comm(char *out, size_t room, const char *s, size_t size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < size && n + 1 < room; i++) {
+		unsigned byte;
+		if (s[i] == '\\' && i + 3 < size && sscanf(s + i, "\\x%2x", &byte) == 1) {
+			out[n++] = (char)byte;
+			i += 3;
+		} else {
+			out[n++] = s[i];
+		}
+	}
+	out[n] = 0;
+}
+
+static pid_t parse_pid(const char *s)
+{
+	char *end;
+	errno = 0;
+	long pid = *s >= '0' && *s <= '9' ? strtol(s, &end, 10) : 0;
+	return errno || pid > INT32_MAX ? 0 : (pid_t)pid;
+}
+
 /*
  * "…,oom_memcg=/a,task_memcg=/a/b,task=NAME,pid=123,uid=0": a process names itself, so NAME may hold
  * commas and equal signs and even look like the rest; what follows it is found from the end.
@@ -35,14 +73,16 @@ bool victims_parse(const char *record, const char *group_name, struct victim *re
 	const char *pid = task ? find_last(task, ",pid=") : NULL;
 	if (!pid)
 		return false;
-	const char *name = memmem(memcg, (size_t)(task - memcg), group_name, strlen(group_name));
-	if (!name)
+	memcg += strlen(",task_memcg=");
+	if (!path_names(memcg, (size_t)(task - memcg), group_name))
+		return false;
+	struct victim victim = {.pid = parse_pid(pid + strlen(",pid="))};
+	if (victim.pid <= 0)
 		return false;
 	task += strlen(",task=");
-	*ret = (struct victim){.pid = (pid_t)strtol(pid + strlen(",pid="), NULL, 10)};
-	size_t size = task < pid ? (size_t)(pid - task) : 0;
-	snprintf(ret->comm, sizeof(ret->comm), "%.*s", size < 16 ? (int)size : 16, task);
-	return ret->pid > 0;
+	copy_comm(victim.comm, sizeof(victim.comm), task, task < pid ? (size_t)(pid - task) : 0);
+	*ret = victim;
+	return true;
 }
 
 static void add_victim(struct observation *o, const struct victim *v)
@@ -56,14 +96,13 @@ static void add_victim(struct observation *o, const struct victim *v)
 	o->victims[o->n_victims++].leader = v->pid == o->leader_pid;
 }
 
-static void read_log(struct observation *o, const char *group_name)
+void victims_read(int fd, const char *group_name, struct observation *o)
 {
 	char record[8192];
 	struct victim victim;
-	cleanup_fd int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	for (int i = 0; fd >= 0 && i < MAX_RECORDS; i++) {
 		ssize_t n = read(fd, record, sizeof(record) - 1);
-		if (n < 0 && (errno == EPIPE || errno == EINVAL))
+		if (n < 0 && (errno == EPIPE || errno == EINVAL || errno == EINTR))
 			continue; /* overwritten meanwhile, or longer than any that we look for */
 		if (n <= 0)
 			return;
@@ -94,8 +133,10 @@ void victims_find(struct observation *o, const char *group_name)
 {
 	if (!oom_killed(o))
 		return;
-	if (group_name)
-		read_log(o, group_name);
+	if (group_name) {
+		cleanup_fd int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		victims_read(fd, group_name, o);
+	}
 	bool killed = o->wait == WAIT_SIGNALED && o->term_signal == SIGKILL && !we_killed(o);
 	if (o->n_victims > 0 || !killed || o->leader_pid == 0)
 		return;

@@ -11,7 +11,16 @@
  */
 void victims_find(struct observation *o, const char *group_name);
 
-/* One record of /dev/kmsg. True if it names a victim in a cgroup of @group_name. For tests. */
+/*
+ * Add the victims that the records at @fd name: one record a read(2), as /dev/kmsg gives them, until
+ * there is none without waiting. @fd may be -1.
+ */
+void victims_read(int fd, const char *group_name, struct observation *o);
+
+/*
+ * One record, without its newline. True if it names a victim in a cgroup whose name is or ends with
+ * "-" and @group_name, or below one; else *ret is as it was.
+ */
 bool victims_parse(const char *record, const char *group_name, struct victim *ret);
 
 #endif
