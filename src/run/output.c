@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -42,20 +45,35 @@ static void lose_sink(struct output_stream *s)
 	end_stream(s);
 }
 
+/* True at once where nothing has to be waited for, or where a write will say so by itself. */
 static bool is_writable_now(const struct output_stream *s)
 {
 	struct pollfd p = {.fd = s->number, .events = POLLOUT};
-	return s->sink_epoll < 0 || (poll(&p, 1, 0) == 1 && p.revents & (POLLOUT | POLLERR));
+	return s->sink_epoll < 0 || s->sink_fd >= 0 || s->sink_is_socket ||
+		(poll(&p, 1, 0) == 1 && p.revents & (POLLOUT | POLLERR | POLLHUP));
 }
 
-/* Pass on as much as can be without blocking: PIPE_BUF bytes always fit where poll says so. */
+/* Without a way to say that it must not block, PIPE_BUF bytes fit into a pipe that poll calls writable. */
+static ssize_t write_some(struct output_stream *s)
+{
+	const char *bytes = s->buffer + s->pending_at;
+	if (s->sink_is_socket)
+		return send(s->number, bytes, s->pending, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (s->sink_fd >= 0)
+		return write(s->sink_fd, bytes, s->pending);
+	bool bounded = s->sink_epoll >= 0 && s->pending > PIPE_BUF;
+	return write(s->number, bytes, bounded ? PIPE_BUF : s->pending);
+}
+
+/* Pass on as much as can be without blocking. */
 static void pass_on(struct output_stream *s)
 {
 	while (s->pending > 0 && s->sink_open && is_writable_now(s)) {
-		size_t size = s->sink_epoll >= 0 && s->pending > PIPE_BUF ? PIPE_BUF : s->pending;
-		ssize_t n = write(s->number, s->buffer + s->pending_at, size);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			break;
+		ssize_t n = write_some(s);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && s->sink_epoll >= 0)
+			return;
 		if (n < 0) {
 			lose_sink(s);
 			return;
@@ -63,6 +81,14 @@ static void pass_on(struct output_stream *s)
 		s->pending_at += (size_t)n;
 		s->pending -= (size_t)n;
 	}
+}
+
+/* Wait for room, as told by the next change and not by the state: see watch_sink(). */
+static void wait_for_room(struct output_stream *s, int timeout_ms)
+{
+	struct epoll_event event;
+	if (s->sink_epoll >= 0)
+		epoll_wait(s->sink_epoll, &event, 1, timeout_ms);
 }
 
 static void on_writable(uv_poll_t *handle, int status, int events)
@@ -73,12 +99,20 @@ static void on_writable(uv_poll_t *handle, int status, int events)
 		lose_sink(s);
 		return;
 	}
+	wait_for_room(s, 0);
 	pass_on(s);
 	s->owner->last_us = time_monotonic_us();
 	if (s->pending > 0)
 		return;
 	uv_poll_stop(&s->writable);
 	read_on(s);
+}
+
+/* How many of @size new bytes are within the limit. */
+static size_t within_limit(const struct output *o, size_t size)
+{
+	uint64_t left = o->limit > o->seen_bytes ? o->limit - o->seen_bytes : 0;
+	return o->limit && left < size ? (size_t)left : size;
 }
 
 static void count(struct output *o, int stream, const char *bytes, size_t size)
@@ -103,11 +137,11 @@ static bool read_some(struct output_stream *s)
 		end_stream(s);
 		return false;
 	}
+	/* beyond the limit it is only drained and counted */
+	size_t wanted = s->sink_open ? within_limit(s->owner, (size_t)n) : 0;
 	count(s->owner, s->number, s->buffer, (size_t)n);
-	if (s->owner->limit_told)
-		return true; /* beyond the limit it is only drained and counted */
 	s->pending_at = 0;
-	s->pending = s->sink_open ? (size_t)n : 0;
+	s->pending = wanted;
 	pass_on(s);
 	return true;
 }
@@ -126,14 +160,31 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 	}
 }
 
-/* -1 for what epoll does not take: regular files and the like of /dev/null. */
+/*
+ * -1 for what epoll does not take: regular files and the like of /dev/null. Edge-triggered: a
+ * terminal calls itself writable with less room than a newline or a tab takes.
+ */
 static int watch_sink(int fd)
 {
-	struct epoll_event event = {.events = EPOLLOUT};
+	struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		epoll = fd_close(epoll);
 	return epoll;
+}
+
+/* The caller's own description may not be made non-blocking: it is the caller's too. */
+static void open_sink(struct output_stream *s)
+{
+	char path[32];
+	struct stat st;
+	s->sink_epoll = watch_sink(s->number);
+	if (s->sink_epoll < 0 || fstat(s->number, &st) < 0)
+		return;
+	s->sink_is_socket = S_ISSOCK(st.st_mode);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->number);
+	if (!s->sink_is_socket)
+		s->sink_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* A closed one has /dev/null in its place, read-only: the payload writes for the log alone. */
@@ -149,11 +200,13 @@ static int open_stream(struct output *o, int i, int *ret_child)
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
-	*s = (struct output_stream){.owner = o, .number = i + 1, .fd = -1};
+	*s = (struct output_stream){
+		.owner = o, .number = i + 1, .fd = -1, .sink_fd = -1, .sink_epoll = -1};
 	*ret_child = fds[1];
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	s->sink_open = is_wanted(s->number);
-	s->sink_epoll = s->sink_open ? watch_sink(s->number) : -1;
+	if (s->sink_open)
+		open_sink(s);
 	if (s->sink_epoll >= 0 && uv_poll_init(o->loop, &s->writable, s->sink_epoll) != 0)
 		s->sink_epoll = fd_close(s->sink_epoll);
 	s->buffer = malloc(BUFFER_SIZE);
@@ -171,7 +224,7 @@ int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *ho
 {
 	*o = (struct output){.loop = loop, .hooks = *hooks, .last_us = time_monotonic_us()};
 	o->stream[0].fd = o->stream[1].fd = o->stream[0].sink_epoll = o->stream[1].sink_epoll =
-		ret_child[0] = ret_child[1] = -1;
+		o->stream[0].sink_fd = o->stream[1].sink_fd = ret_child[0] = ret_child[1] = -1;
 	for (int i = 0; i < 2; i++)
 		if (open_stream(o, i, &ret_child[i]) < 0)
 			return error_set(e, BLAME_HOST, errno, "cannot make pipes for the output");
@@ -189,35 +242,40 @@ bool output_is_blocked(const struct output *o)
 	return o->stream[0].pending > 0 || o->stream[1].pending > 0;
 }
 
+/* What the caller does not take in time it does not get; the log does. */
 static void flush(struct output_stream *s, uint64_t deadline_us)
 {
 	while (s->pending > 0 && s->sink_open) {
 		pass_on(s);
 		uint64_t now = time_monotonic_us();
-		if (s->pending == 0 || now >= deadline_us)
-			return;
-		struct pollfd p = {.fd = s->number, .events = POLLOUT};
-		poll(&p, 1, (int)((deadline_us - now) / 1000) + 1);
+		if (s->pending > 0 && now >= deadline_us) {
+			s->sink_open = false;
+			s->pending = 0;
+		} else if (s->pending > 0) {
+			wait_for_room(s, (int)((deadline_us - now) / 1000) + 1);
+		}
 	}
+}
+
+static void close_stream(struct output_stream *s, uint64_t deadline_us)
+{
+	if (s->buffer)
+		flush(s, deadline_us);
+	for (size_t drained = 0; s->fd >= 0 && drained < DRAIN_MAX && read_some(s);
+		drained += BUFFER_SIZE)
+		flush(s, deadline_us);
+	end_stream(s);
+	if (s->sink_epoll >= 0)
+		uv_poll_stop(&s->writable);
+	s->sink_epoll = fd_close(s->sink_epoll);
+	s->sink_fd = fd_close(s->sink_fd);
+	free(s->buffer);
+	s->buffer = NULL;
 }
 
 void output_close(struct output *o, int timeout_ms)
 {
 	uint64_t deadline = time_monotonic_us() + (uint64_t)timeout_ms * 1000;
-	for (int i = 0; i < 2; i++) {
-		struct output_stream *s = &o->stream[i];
-		size_t drained = 0;
-		if (s->buffer)
-			flush(s, deadline);
-		while (s->fd >= 0 && s->pending == 0 && drained < DRAIN_MAX && read_some(s)) {
-			drained += BUFFER_SIZE;
-			flush(s, deadline);
-		}
-		end_stream(s);
-		if (s->sink_epoll >= 0)
-			uv_poll_stop(&s->writable);
-		s->sink_epoll = fd_close(s->sink_epoll);
-		free(s->buffer);
-		s->buffer = NULL;
-	}
+	for (int i = 0; i < 2; i++)
+		close_stream(&o->stream[i], deadline);
 }

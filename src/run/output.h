@@ -29,6 +29,12 @@ struct output_stream {
 	 * not given the descriptor itself: it would make it non-blocking for the caller too.
 	 */
 	int sink_epoll;
+	/*
+	 * A second, non-blocking description of the caller's pipe or terminal, or -1 where it may not
+	 * be opened: then it is written to in pieces that fit as a rule.
+	 */
+	int sink_fd;
+	bool sink_is_socket;
 	size_t pending_at, pending;
 	uv_poll_t readable, writable;
 	char *buffer;
@@ -38,7 +44,7 @@ struct output_hooks {
 	void *data;
 	/* What the payload wrote; before it is passed on. @at_us is monotonic. */
 	void (*seen)(void *data, int stream, const char *bytes, size_t size, uint64_t at_us);
-	/* The count has reached the limit; called once. */
+	/* There was more than the limit; called once. What is within it is passed on. */
 	void (*limit_reached)(void *data);
 };
 
