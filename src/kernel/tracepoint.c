@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/tracepoint.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/fd.h"
+#include "kernel/bpf.h"
+#include "kernel/btf.h"
+
+/* task_struct has about 250 members; the structs that are looked at by name are few. */
+#define TASK_MEMBERS 64
+/* The inode of the first pid namespace: PROC_PID_INIT_INO, ABI since 3.8. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCu
+/* What send_signal() is given in place of a pointer: SEND_SIG_NOINFO and SEND_SIG_PRIV. */
+#define SEND_SIG_PRIV 1
+
+/* TRACE_SIGNAL_DELIVERED and TRACE_SIGNAL_LOSE_INFO: delivered, but for want of memory without its siginfo. */
+#define RESULT_DELIVERED 0
+#define RESULT_LOSE_INFO 4
+
+/* The arguments of signal_generate, one u64 each, as they have been since 3.2. */
+enum { ARG_SIG, ARG_INFO, ARG_TASK, ARG_GROUP, ARG_RESULT };
+
+struct target {
+	uint64_t ns_dev, ns_ino;
+	struct trace_signal last[TRACE_SIGNALS];
+};
+
+static_assert(sizeof(struct trace_signal) == 64, "a record's place is found by a shift");
+#define RECORD_SHIFT 6
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two words are stored as one");
+
+/* ---- the program ---- */
+
+/* Kept over calls of helpers: R6 the arguments, R7 the target's entry, R8 the record in it. */
+#define R0 BPF_REG_0
+#define R1 BPF_REG_1
+#define R2 BPF_REG_2
+#define R3 BPF_REG_3
+#define R4 BPF_REG_4
+#define R6 BPF_REG_6
+#define R7 BPF_REG_7
+#define R8 BPF_REG_8
+#define FP BPF_REG_10
+
+/* Places in the stack frame. */
+#define FRAME_KEY      (-8)
+#define FRAME_WORD     (-16)
+
+#define RECORD(member) ((int)offsetof(struct trace_signal, member))
+
+static void load_arg(struct bpf_program *p, int dst, int arg)
+{
+	bpf_emit_load(p, dst, R6, 8 * arg);
+}
+
+/* The low 32 bits of a register: an int argument's upper ones say nothing. */
+static void cut(struct bpf_program *p, int reg)
+{
+	bpf_emit(p, BPF_ALU | BPF_MOV | BPF_X, reg, reg, 0, 0);
+}
+
+static void address_frame(struct bpf_program *p, int dst, int at)
+{
+	bpf_emit_move(p, dst, FP);
+	bpf_emit_add(p, dst, at);
+}
+
+/* R7 = the entry of the process that gets the signal; leave if it is not watched. */
+static void find_target(struct bpf_program *p, int map, size_t tgid_offset)
+{
+	load_arg(p, R3, ARG_TASK);
+	bpf_emit_add(p, R3, (int32_t)tgid_offset);
+	bpf_emit_set(p, R2, sizeof(uint32_t));
+	address_frame(p, R1, FRAME_KEY);
+	bpf_emit_call(p, BPF_FUNC_probe_read_kernel);
+	bpf_emit_leave_if(p, BPF_JNE, R0, 0);
+	bpf_emit_map(p, R1, map);
+	address_frame(p, R2, FRAME_KEY);
+	bpf_emit_call(p, BPF_FUNC_map_lookup_elem);
+	bpf_emit_leave_if(p, BPF_JEQ, R0, 0);
+	bpf_emit_move(p, R7, R0);
+}
+
+/*
+ * Leave unless the signal was delivered: one that is ignored, or pending already, ends nobody. Then
+ * R8 = its record.
+ */
+static void find_record(struct bpf_program *p)
+{
+	load_arg(p, R1, ARG_RESULT);
+	cut(p, R1);
+	bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, R1, 0, 1, RESULT_DELIVERED);
+	bpf_emit_leave_if(p, BPF_JNE, R1, RESULT_LOSE_INFO);
+	load_arg(p, R8, ARG_SIG);
+	cut(p, R8);
+	bpf_emit_leave_if(p, BPF_JGT, R8, TRACE_SIGNALS - 1);
+	bpf_emit(p, BPF_ALU64 | BPF_LSH | BPF_K, R8, 0, 0, RECORD_SHIFT);
+	bpf_emit(p, BPF_ALU64 | BPF_ADD | BPF_X, R8, R7, 0, 0);
+	bpf_emit_add(p, R8, offsetof(struct target, last));
+}
+
+static void note(struct bpf_program *p, int32_t helper, int member)
+{
+	bpf_emit_call(p, helper);
+	bpf_emit_store(p, R8, member, R0);
+}
+
+static void note_sender(struct bpf_program *p)
+{
+	note(p, BPF_FUNC_ktime_get_ns, RECORD(time_ns));
+	note(p, BPF_FUNC_get_current_pid_tgid, RECORD(tid));
+	note(p, BPF_FUNC_get_current_uid_gid, RECORD(uid));
+	note(p, BPF_FUNC_get_current_cgroup_id, RECORD(cgroup));
+	bpf_emit_move(p, R1, R8);
+	bpf_emit_add(p, R1, RECORD(comm));
+	bpf_emit_set(p, R2, sizeof(((struct trace_signal *)0)->comm));
+	bpf_emit_call(p, BPF_FUNC_get_current_comm);
+}
+
+/* Zeroes where the sender is not in that namespace: the helper fills them in either way. */
+static void note_inside(struct bpf_program *p)
+{
+	bpf_emit_load(p, R1, R7, offsetof(struct target, ns_dev));
+	bpf_emit_load(p, R2, R7, offsetof(struct target, ns_ino));
+	address_frame(p, R3, FRAME_WORD);
+	bpf_emit_set(p, R4, sizeof(struct bpf_pidns_info));
+	bpf_emit_call(p, BPF_FUNC_get_ns_current_pid_tgid);
+	bpf_emit_load(p, R1, FP, FRAME_WORD);
+	bpf_emit_store(p, R8, RECORD(inside_tid), R1);
+}
+
+static void note_info(struct bpf_program *p)
+{
+	load_arg(p, R3, ARG_INFO);
+	bpf_emit_move(p, R1, R3);
+	bpf_emit_add(p, R1, TRACE_INFO_NONE);
+	bpf_emit_set(p, R2, 0);
+	bpf_emit_store32(p, R8, RECORD(code), R2);
+	bpf_emit_store32(p, R8, RECORD(info), R1);
+	bpf_emit_leave_if(p, BPF_JLE, R3, SEND_SIG_PRIV);
+	bpf_emit_store32(p, R8, RECORD(info), R2);
+	bpf_emit_add(p, R3, offsetof(siginfo_t, si_code));
+	bpf_emit_set(p, R2, sizeof(int32_t));
+	address_frame(p, R1, FRAME_WORD);
+	bpf_emit_call(p, BPF_FUNC_probe_read_kernel);
+	bpf_emit(p, BPF_LDX | BPF_MEM | BPF_W, R1, FP, FRAME_WORD, 0);
+	bpf_emit_store32(p, R8, RECORD(code), R1);
+}
+
+static int load_program(int map, size_t tgid_offset)
+{
+	struct bpf_program p = {.n = 0};
+	bpf_emit_move(&p, R6, R1);
+	find_target(&p, map, tgid_offset);
+	find_record(&p);
+	note_sender(&p);
+	note_inside(&p);
+	note_info(&p);
+	return bpf_program_load(&p, BPF_PROG_TYPE_RAW_TRACEPOINT, "bulkhead_signal");
+}
+
+/* ---- opening ---- */
+
+static int in_first_namespace(struct error *e)
+{
+	struct stat st;
+	if (stat("/proc/self/ns/pid", &st) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot read '/proc/self/ns/pid'");
+	if (st.st_ino != FIRST_PID_NAMESPACE)
+		return error_set(e, BLAME_HOST, 0,
+			"bulkhead runs in a pid namespace, and the kernel traces the host's pids");
+	return 0;
+}
+
+static int find_tgid(size_t *ret_offset, struct error *e)
+{
+	struct btf_field tgid = {.name = "tgid", .size = sizeof(uint32_t)};
+	cleanup_fd int fd = open(BTF_OF_KERNEL, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : btf_find(fd, "task_struct", TASK_MEMBERS, &tgid, 1);
+	if (rc < 0)
+		return error_set(e, BLAME_HOST, -rc,
+			"cannot learn the kernel's types from '" BTF_OF_KERNEL "'");
+	*ret_offset = tgid.ret_offset;
+	return 0;
+}
+
+static int refuse(struct trace *t, int rc, const char *what, struct error *e)
+{
+	trace_close(t);
+	error_set(e, BLAME_HOST, -rc, "cannot %s", what);
+	if (rc == -EPERM)
+		error_hint(e, "it takes CAP_BPF and CAP_PERFMON");
+	return -1;
+}
+
+int trace_open(struct trace *ret, unsigned targets, struct error *e)
+{
+	struct trace t = TRACE_INIT;
+	size_t tgid_offset = 0;
+	/* first of all what an ordinary user lacks: it costs one system call to learn */
+	t.targets =
+		bpf_map_open(sizeof(uint32_t), sizeof(struct target), targets, "bulkhead_target");
+	if (t.targets < 0)
+		return refuse(&t, t.targets, "trace signals with bpf(2)", e);
+	if (in_first_namespace(e) < 0 || find_tgid(&tgid_offset, e) < 0) {
+		trace_close(&t);
+		return -1;
+	}
+	cleanup_fd int program = load_program(t.targets, tgid_offset);
+	if (program < 0)
+		return refuse(&t, program, "load the program that traces signals", e);
+	t.link = bpf_tracepoint_attach(program, "signal_generate");
+	if (t.link < 0)
+		return refuse(&t, t.link, "attach to the tracepoint signal_generate", e);
+	*ret = t;
+	return 0;
+}
+
+void trace_close(struct trace *t)
+{
+	t->link = fd_close(t->link);
+	t->targets = fd_close(t->targets);
+}
+
+/* ---- one target ---- */
+
+/* As the kernel has a dev_t in itself, not as stat(2) gives it. */
+static uint64_t kernel_dev(dev_t dev)
+{
+	return (uint64_t)major(dev) << 20 | minor(dev);
+}
+
+int trace_watch(const struct trace *t, pid_t pid, dev_t ns_dev, ino_t ns_ino)
+{
+	uint32_t key = (uint32_t)pid;
+	struct target target = {.ns_dev = kernel_dev(ns_dev), .ns_ino = ns_ino};
+	return bpf_map_put(t->targets, &key, &target);
+}
+
+bool trace_last(const struct trace *t, pid_t pid, int sig, struct trace_signal *ret)
+{
+	uint32_t key = (uint32_t)pid;
+	struct target target;
+	if (sig < 0 || sig >= TRACE_SIGNALS || bpf_map_get(t->targets, &key, &target) < 0)
+		return false;
+	if (target.last[sig].time_ns == 0)
+		return false;
+	*ret = target.last[sig];
+	return true;
+}
+
+void trace_forget(const struct trace *t, pid_t pid)
+{
+	uint32_t key = (uint32_t)pid;
+	bpf_map_drop(t->targets, &key);
+}

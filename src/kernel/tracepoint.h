@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_TRACEPOINT_H
+#define KERNEL_TRACEPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/*
+ * Who sends which signal to the processes that we name: a small BPF program on the tracepoint
+ * signal:signal_generate.
+ *
+ * The program looks the target up in a table and writes there, for each signal, the newest that was
+ * delivered. So memory is bounded; a flood of signals displaces nothing but older ones of the
+ * same number; nothing has to be read while the run is on; and what is known of a sender is taken
+ * down while it sends, since it may be gone before anybody could look.
+ *
+ * Needs CAP_BPF and CAP_PERFMON in the first user namespace, the first pid namespace (whose numbers
+ * the program sees) and type information of the kernel. No file system need be mounted for it, and
+ * unlike perf events on the same tracepoint, of which each CPU needs one, it is let go of without a
+ * wait for all CPUs (30 to 80 ms) during which nobody else could begin to watch.
+ */
+
+#define TRACE_SIGNALS 65 /* 0…64 */
+
+/* How the kernel was told of a signal. */
+enum trace_info {
+	TRACE_INFO_GIVEN, /* a siginfo, whose code is in code: kill(2) and its kin, faults, timers */
+	TRACE_INFO_NONE, /* code in the kernel that says no more: cgroup.kill, SIGPIPE, SIGXFSZ */
+	TRACE_INFO_KERNEL, /* the kernel on its own account: OOM, RLIMIT_CPU, a dying pid namespace */
+};
+
+/* One signal, as the program in the kernel writes it. All pids are the first pid namespace's. */
+struct trace_signal {
+	uint64_t time_ns; /* CLOCK_MONOTONIC; 0: there was none */
+	uint64_t cgroup; /* the sender's id in the v2 hierarchy */
+	uint32_t tid, pid; /* the sender: what ran when the signal was made */
+	uint32_t uid, gid; /* as the first user namespace counts */
+	int32_t code; /* si_code, if info is TRACE_INFO_GIVEN */
+	uint32_t info; /* enum trace_info */
+	uint32_t inside_tid, inside_pid; /* in the target's pid namespace; 0 if it is not in it */
+	char comm[16]; /* the sender's; may lack its NUL */
+};
+
+struct trace {
+	int targets; /* the table, by pid */
+	int link; /* holds the program in place */
+};
+
+#define TRACE_INIT ((struct trace){-1, -1})
+
+/*
+ * Start watching nothing, for at most @targets processes at a time. -1 with @e saying what is
+ * missing (BLAME_HOST); nothing is open then. Takes about half a millisecond; no call here waits.
+ */
+int trace_open(struct trace *ret, unsigned targets, struct error *e);
+void trace_close(struct trace *t);
+
+/*
+ * Watch the signals to process @pid, whose pid namespace is the file @ns_dev, @ns_ino (0, 0: tell of no
+ * sender whether it is inside). 0 or -errno.
+ */
+int trace_watch(const struct trace *t, pid_t pid, dev_t ns_dev, ino_t ns_ino);
+/* The newest signal @sig delivered to @pid; false if there was none since trace_watch(). */
+bool trace_last(const struct trace *t, pid_t pid, int sig, struct trace_signal *ret);
+void trace_forget(const struct trace *t, pid_t pid);
+
+#endif
