@@ -206,10 +206,10 @@ static bool holds_an_item(const struct items *items, const char *path)
 	return false;
 }
 
-static bool is_an_item(const struct items *items, const char *path)
+static bool is_tmpfs(const struct items *items, const char *path)
 {
 	for (size_t i = 0; i < items->n; i++)
-		if (strcmp(items->v[i].path, path) == 0)
+		if (items->v[i].kind == ITEM_TMPFS && strcmp(items->v[i].path, path) == 0)
 			return true;
 	return false;
 }
@@ -231,14 +231,17 @@ static void collect_tmpfs(struct plan_build *b, struct items *items)
 				.mode = 01777});
 }
 
-/* A hidden directory in which something has to be shown is an empty tmpfs of its own. */
+/*
+ * A hidden directory in which something has to be shown is an empty tmpfs of its own; on top of
+ * what is mounted there, if anything is.
+ */
 static void collect_hidden_parents(struct plan_build *b, struct items *items)
 {
 	size_t n = items->n;
 	for (size_t i = 0; i < b->resolved->hide.n; i++) {
 		const struct resolved_path *p = &b->resolved->hide.v[i];
 		struct items before = {.v = items->v, .n = n};
-		if (p->is_dir && holds_an_item(&before, p->dest) && !is_an_item(items, p->dest))
+		if (p->is_dir && holds_an_item(&before, p->dest) && !is_tmpfs(items, p->dest))
 			add_item(items,
 				(struct item){.kind = ITEM_TMPFS,
 					.path = p->dest,
@@ -278,8 +281,8 @@ static void hide_the_rest(struct plan_build *b, const struct items *items)
 {
 	for (size_t i = 0; i < b->resolved->hide.n; i++) {
 		const struct resolved_path *p = &b->resolved->hide.v[i];
-		if (is_an_item(items, p->dest) && holds_an_item(items, p->dest))
-			continue; /* became a tmpfs */
+		if (is_tmpfs(items, p->dest))
+			continue; /* nothing of the host is seen there */
 		struct step mask = {.kind = STEP_MASK,
 			.path = p->dest,
 			.text = p->is_dir ? EMPTY_DIR : EMPTY_FILE};

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "kernel/mount.h"
 
 #define MAX_PATHS 256
 
@@ -43,10 +44,13 @@ static int add(struct resolver *x, struct resolved_list *list, struct resolved_p
 	return 0;
 }
 
-/* Absolute, "~" expanded, without "." and "..": as text. */
+/*
+ * Absolute, "~" expanded, without "." and "..": as text. From the run's working directory; what is
+ * needed to find that, from the caller's.
+ */
 static const char *absolute(struct resolver *x, const char *path)
 {
-	const char *base = x->r->cwd ? x->r->cwd : "/";
+	const char *base = x->r->cwd ? x->r->cwd : x->host->cwd ? x->host->cwd : "/";
 	if (x->host->home)
 		path = path_expand_home(x->a, x->host->home, path);
 	return path_normalize(x->a, base, path);
@@ -79,6 +83,9 @@ static bool is_any(const char *path, const char *const *dirs)
 static int refuse_destination(struct resolver *x, const char *dest)
 {
 	static const char *const ours[] = {"/", "/dev", "/proc", NULL};
+	if (path_is_below(dest, "/proc") && strcmp(dest, "/proc") != 0)
+		return error_set(x->e, BLAME_REQUEST, 0,
+			"'%s' cannot be given to a box, which has a /proc of its own", dest);
 	if (!is_any(dest, ours))
 		return 0;
 	error_set(x->e, BLAME_REQUEST, 0, "'%s' cannot be given to a box as it is", dest);
@@ -115,22 +122,53 @@ static int add_binds(struct resolver *x, struct resolved_list *list, const struc
 
 /* ---- hidden paths ---- */
 
+static bool has_foreign_root(const struct resolver *x)
+{
+	return x->r->root && strcmp(x->r->root, "/") != 0;
+}
+
+/* As the box sees it: links of a foreign root stay in there. */
+static int stat_in_box(struct resolver *x, const char *path, struct stat *ret)
+{
+	if (!has_foreign_root(x))
+		return stat(path, ret);
+	cleanup_fd int root = open(x->r->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int fd = root < 0 ? -1 : mount_point(root, path);
+	return fd < 0 ? -1 : fstat(fd, ret);
+}
+
+static bool is_hidden_at(const struct resolved_list *hide, const char *dest)
+{
+	for (size_t i = 0; i < hide->n; i++)
+		if (strcmp(hide->v[i].dest, dest) == 0)
+			return true;
+	return false;
+}
+
+static int add_hide(struct resolver *x, const char *real, const char *dest, bool is_dir)
+{
+	if (is_hidden_at(&x->r->hide, dest))
+		return 0;
+	return add(x, &x->r->hide,
+		(struct resolved_path){.source = real, .dest = dest, .is_dir = is_dir});
+}
+
+/*
+ * By its real name, for that is what is mounted on: /var/run is /run. In a root that is put
+ * together from pieces it may be there under the name that was given as well, or only.
+ */
 static int hide_one(struct resolver *x, const char *path)
 {
 	struct stat st;
-	bool foreign = x->r->root && strcmp(x->r->root, "/") != 0;
-	if (stat(foreign ? path_join(x->a, x->r->root, path + 1) : path, &st) < 0)
+	if (stat_in_box(x, path, &st) < 0)
 		return 0;
-	/* by one of its names is enough: /var/run is /run. Not so for hard links, which are others */
-	const char *real = foreign ? path : real_path(x, path);
+	bool is_dir = S_ISDIR(st.st_mode);
+	const char *real = has_foreign_root(x) ? path : real_path(x, path);
 	if (!real)
 		return 0;
-	for (size_t i = 0; i < x->r->hide.n; i++)
-		if (strcmp(x->r->hide.v[i].source, real) == 0)
-			return 0;
-	return add(x, &x->r->hide,
-		(struct resolved_path){
-			.source = real, .dest = path, .is_dir = S_ISDIR(st.st_mode)});
+	if (add_hide(x, real, real, is_dir) < 0)
+		return -1;
+	return x->r->root ? 0 : add_hide(x, real, path, is_dir);
 }
 
 static bool matches(const char *name, const char *pattern)
@@ -145,7 +183,7 @@ static int hide_pattern(struct resolver *x, const char *path)
 	const char *pattern = path_base(path);
 	const char *dir =
 		path_normalize(x->a, arena_strndup(x->a, path, (size_t)(pattern - path)), ".");
-	DIR *d = opendir(dir);
+	DIR *d = opendir(has_foreign_root(x) ? path_join(x->a, x->r->root, dir + 1) : dir);
 	int r = 0;
 	for (struct dirent *entry; r == 0 && d && (entry = readdir(d));)
 		if (matches(entry->d_name, pattern))
@@ -164,6 +202,26 @@ static int add_hidden(struct resolver *x)
 		int r = strchr(path_base(path), '*') ? hide_pattern(x, path) : hide_one(x, path);
 		if (r < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/* What is hidden stays hidden where a directory above it is shown under another name. */
+static int hide_renamed(struct resolver *x, const struct resolved_list *binds)
+{
+	size_t n = x->r->hide.n;
+	for (size_t i = 0; i < binds->n; i++) {
+		const struct resolved_path *bind = &binds->v[i];
+		for (size_t j = 0; j < n && strcmp(bind->source, bind->dest) != 0; j++) {
+			const struct resolved_path *h = &x->r->hide.v[j];
+			const char *rest = h->source + strlen(bind->source);
+			if (strcmp(h->source, bind->source) == 0 ||
+				!path_is_below(h->source, bind->source))
+				continue;
+			if (add_hide(x, h->source, path_join(x->a, bind->dest, rest), h->is_dir) <
+				0)
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -231,36 +289,57 @@ static bool is_dest_of(const struct resolved_list *list, const char *path)
 	return false;
 }
 
-/* Show the working directory in the box, writable or not, unless something is mounted there. */
+static int refuse_cwd(struct resolver *x, int errnum)
+{
+	for (size_t i = 0; i < x->r->tmpfs.n; i++)
+		if (path_is_below(x->r->cwd, x->r->tmpfs.v[i].dest))
+			return 0;
+	return error_set(
+		x->e, BLAME_REQUEST, errnum, "cannot use working directory '%s'", x->r->cwd);
+}
+
+static void note_cwd(struct resolver *x, const char *what, const char *why)
+{
+	strv_push(x->a, &x->r->notes,
+		arena_printf(x->a, "the working directory '%s' is %s in the box: %s", x->r->cwd,
+			what, why));
+}
+
+/*
+ * Show the working directory in the box, writable or not, unless something is mounted there. What
+ * it may be is judged by where links lead: they may be of the run's own making.
+ */
 static int add_cwd(struct resolver *x)
 {
-	const char *cwd = x->r->cwd;
 	struct stat st;
-	bool explicit = is_dest_of(&x->r->write, cwd) || is_dest_of(&x->r->read, cwd);
+	bool explicit = is_dest_of(&x->r->write, x->r->cwd) || is_dest_of(&x->r->read, x->r->cwd);
 	const char *workdir = x->policy->filesystem.workdir;
-	bool foreign_root = !x->r->root || strcmp(x->r->root, "/") != 0;
+	bool foreign_root = !x->r->root || has_foreign_root(x);
 	if (explicit || (workdir && foreign_root))
 		return 0;
-	if (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode)) {
-		int errnum = errno ? errno : ENOTDIR;
-		for (size_t i = 0; i < x->r->tmpfs.n; i++)
-			if (path_is_below(cwd, x->r->tmpfs.v[i].dest))
-				return 0;
-		return error_set(x->e, BLAME_REQUEST, S_ISDIR(st.st_mode) ? errnum : ENOTDIR,
-			"cannot use working directory '%s'", cwd);
-	}
-	const char *why_not = why_not_writable(x, cwd);
-	bool writable = x->policy->filesystem.cwd == CWD_WRITE && !why_not;
+	const char *real = real_path(x, x->r->cwd);
+	if (!real || stat(real, &st) < 0)
+		return refuse_cwd(x, errno);
+	if (!S_ISDIR(st.st_mode))
+		return refuse_cwd(x, ENOTDIR);
+	x->r->cwd = real;
+	const char *why_not = why_not_writable(x, real);
 	if (x->policy->filesystem.cwd == CWD_WRITE && why_not)
-		strv_push(x->a, &x->r->notes,
-			arena_printf(x->a,
-				"the working directory '%s' is not writable in the box: %s", cwd,
-				why_not));
-	x->r->cwd_writable = writable;
+		note_cwd(x, "not writable", why_not);
+	x->r->cwd_writable = x->policy->filesystem.cwd == CWD_WRITE && !why_not;
 	if (why_not)
 		return 0;
-	struct bind_rule rule = {.source = cwd};
-	return add_bind(x, writable ? &x->r->write : &x->r->read, &rule);
+	struct bind_rule rule = {.source = real};
+	return add_bind(x, x->r->cwd_writable ? &x->r->write : &x->r->read, &rule);
+}
+
+/* To be in a directory does not uncover it. */
+static void check_cwd_is_seen(struct resolver *x)
+{
+	if (!is_hidden_at(&x->r->hide, x->r->cwd))
+		return;
+	x->r->cwd_writable = false;
+	note_cwd(x, "empty", "the policy hides it");
 }
 
 /* ---- the rest ---- */
@@ -323,7 +402,9 @@ static void find_protected(struct resolver *x)
 {
 	static const char *const paths[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
 		"/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"};
-	if (x->host->uid != 0 || x->policy->user.mode == USER_ISOLATED)
+	const struct policy_user *user = &x->policy->user;
+	uint32_t uid = user->mode == USER_ID ? user->uid : x->host->uid;
+	if (uid != 0 || user->mode == USER_ISOLATED)
 		return;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (access(paths[i], F_OK) == 0)
@@ -350,8 +431,10 @@ int resolve_paths(struct resolved *ret, const struct policy *policy, const struc
 	if (find_root(&x) < 0 || find_cwd(&x) < 0 || add_tmpfs(&x) < 0 ||
 		add_binds(&x, &ret->read, &policy->filesystem.read) < 0 ||
 		add_binds(&x, &ret->write, &policy->filesystem.write) < 0 || add_cwd(&x) < 0 ||
-		show_resolver(&x) < 0 || add_hidden(&x) < 0)
+		show_resolver(&x) < 0 || add_hidden(&x) < 0 || hide_renamed(&x, &ret->read) < 0 ||
+		hide_renamed(&x, &ret->write) < 0)
 		return -1;
+	check_cwd_is_seen(&x);
 	if (policy->user.mode == USER_ISOLATED &&
 		(hide_impassable(&x, &ret->write) < 0 || hide_impassable(&x, &ret->read) < 0))
 		return -1;
