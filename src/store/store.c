@@ -220,6 +220,8 @@ static int create_file(const char *path)
 			"WAL");
 	if (rc == SQLITE_OK)
 		rc = migrate(db, 0);
+	if (rc == SQLITE_OK) /* closing does that too, but does not say that the disk was full */
+		rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	int closed = sqlite3_close(db);
 	return rc == SQLITE_OK ? closed : rc;
 }
