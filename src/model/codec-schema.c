@@ -55,13 +55,10 @@ static json_t *list_of(json_t *items)
 	return schema;
 }
 
-/* 0 is a limit for some, and refused by the others. */
+/* 0 is a limit for some, and refused by the others; a few need more than 1. */
 static double least(const struct policy_key *key)
 {
-	struct limit_value value;
-	return key->kind != KEY_LIMIT || limit_parse(key->limit, "0", &value) == 0
-		? (double)key->min
-		: 1;
+	return key->kind == KEY_LIMIT ? (double)limit_least(key->limit) : (double)key->min;
 }
 
 static json_t *schema_size(const struct policy_key *key)

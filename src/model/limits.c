@@ -21,6 +21,7 @@ static const struct limit_row {
 	 * up) and "nothing" to others: where it is nonsense, it is refused.
 	 */
 	uint64_t min, max;
+	uint64_t least; /* of what a program can start with at all; 0: as min */
 } rows[] = {
 	[LIMIT_MEMORY] = {"memory", "--memory", UNIT_BYTES, 1, MAX_BYTES},
 	[LIMIT_SWAP] = {"swap", "--swap", UNIT_BYTES, 0, MAX_BYTES},
@@ -32,8 +33,10 @@ static const struct limit_row {
 	[LIMIT_OUTPUT] = {"output", "--output-limit", UNIT_BYTES, 0, MAX_BYTES},
 	[LIMIT_FILE_SIZE] = {"file_size", "--file-size", UNIT_BYTES, 0, MAX_BYTES},
 	[LIMIT_TMP_SIZE] = {"tmp_size", "--tmp-size", UNIT_BYTES, 1, MAX_BYTES},
-	[LIMIT_NOFILE] = {"nofile", "--nofile", UNIT_COUNT, 1, INT32_MAX}, /* an fd is an int */
-	[LIMIT_ADDRESS_SPACE] = {"address_space", "--address-space", UNIT_BYTES, 1, MAX_BYTES},
+	[LIMIT_NOFILE] = {"nofile", "--nofile", UNIT_COUNT, 1, INT32_MAX, /* an fd is an int */
+		4},
+	[LIMIT_ADDRESS_SPACE] = {"address_space", "--address-space", UNIT_BYTES, 1, MAX_BYTES,
+		1 << 20},
 };
 static_assert(sizeof rows / sizeof *rows == LIMIT_COUNT_, "a row for each limit");
 
@@ -79,6 +82,11 @@ const char *enforced_by_name(enum enforced_by by)
 const char *oom_mode_name(enum oom_mode mode)
 {
 	return oom_mode_names[mode];
+}
+
+uint64_t limit_least(enum limit limit)
+{
+	return rows[limit].least ? rows[limit].least : rows[limit].min;
 }
 
 int limit_from_name(const char *name)

@@ -65,6 +65,8 @@ const char *limit_name(enum limit limit);
 /* "--memory", "--cpu-time", …; "--output-limit" for LIMIT_OUTPUT. */
 const char *limit_option(enum limit limit);
 enum limit_unit limit_unit(enum limit limit);
+/* The least with which any program can start, in the limit's unit; less in a policy is a mistake. */
+uint64_t limit_least(enum limit limit);
 /* "cgroup-v2", "cgroup-v1", "rlimit", "supervisor", "sampled", "tmpfs", "affinity", "none". */
 const char *enforced_by_name(enum enforced_by by);
 const char *oom_mode_name(enum oom_mode mode);

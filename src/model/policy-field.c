@@ -29,6 +29,15 @@ static int fail_range(const struct field *f, const struct node *node)
 		f, node, "%s: '%s' is out of range", f->name, document_clip(node->text, clip));
 }
 
+static int fail_least(const struct field *f, const struct node *node)
+{
+	char clip[DOCUMENT_CLIP_SIZE], text[LIMIT_TEXT_SIZE];
+	const struct limit_value least = {.set = true, .value = limit_least(f->key->limit)};
+	return field_fail(f, node, "%s: '%s' is too little for any program to start; at least %s",
+		f->name, document_clip(node->text, clip),
+		limit_format(f->key->limit, &least, text));
+}
+
 bool field_is_text(const struct node *node)
 {
 	return node->kind == NODE_NUMBER || node->kind == NODE_STRING;
@@ -56,6 +65,8 @@ static int decode_limit(const struct field *f, const struct node *node)
 		if (limit_parse(f->key->limit, node->text, &value) < 0)
 			return errno == ERANGE ? fail_range(f, node)
 					       : field_fail_kind(f, node, expected);
+		if (value.set && value.value < limit_least(f->key->limit))
+			return fail_least(f, node);
 	} else if (!field_is_none(f, node)) {
 		return field_fail_kind(f, node, expected);
 	}

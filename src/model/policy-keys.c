@@ -54,9 +54,10 @@ const struct policy_key policy_keys[] = {
 	{"limits", "file_size", LIMIT(LIMIT_FILE_SIZE), .help = "Size of any one file written."},
 	{"limits", "tmp_size", LIMIT(LIMIT_TMP_SIZE),
 		.help = "Size of the private /tmp. What lies in it counts as memory."},
-	{"limits", "nofile", LIMIT(LIMIT_NOFILE), .help = "Open files of each process."},
+	{"limits", "nofile", LIMIT(LIMIT_NOFILE),
+		.help = "Open files of each process; at least 4."},
 	{"limits", "address_space", LIMIT(LIMIT_ADDRESS_SPACE),
-		.help = "Virtual memory of each process."},
+		.help = "Virtual memory of each process; at least 1 MiB."},
 	{"limits", "oom", KEY_CHOICE, AT(limits.oom), .choices = oom_words,
 		.help = "What ends at the memory limit: the whole run, or only the kernel's "
 			"victim."},

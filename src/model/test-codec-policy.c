@@ -88,6 +88,13 @@ static void test_numbers(void **state)
 		{"limits: {memory: 1.5}\n",
 			PLACE(1, 18) "limits.memory must be a size such as 64M or "
 				     "2G, or null for none, not '1.5'"},
+		{"limits: {nofile: 3}\n",
+			PLACE(1, 18) "limits.nofile: '3' is too little for any "
+				     "program to start; at least 4"},
+		{"limits: {address_space: 1023K}\n",
+			PLACE(1, 25) "limits.address_space: '1023K' is too little for any program "
+				     "to "
+				     "start; at least 1 MiB"},
 		{"limits: {memory: 0}\n", PLACE(1, 18) "limits.memory: '0' is out of range"},
 		{"limits: {memory: 99999999999999999999}\n",
 			PLACE(1, 18) "limits.memory: '99999999999999999999' is out of range"},
