@@ -289,9 +289,10 @@ static void plan_payload_steps(struct plan_build *b)
 	plan_payload(b, .kind = STEP_STDIO);
 	add_credentials(b);
 	plan_payload(b, .kind = STEP_CHDIR, .path = b->resolved->cwd);
-	add_rlimits(b);
 	plan_payload(b, .kind = STEP_NO_NEW_PRIVS);
 	add_scope(b);
+	/* no descriptor is opened from here on: a low --nofile is the program's affair, not ours */
+	add_rlimits(b);
 	plan_payload(b, .kind = STEP_DROP_CAPS);
 	plan_payload(b, .kind = STEP_CLOSE_FDS);
 	if (b->plan->n_filter)
