@@ -98,6 +98,7 @@ struct userns_switches {
 	bool seccomp; /* a filter is on us already */
 	bool chrooted;
 	bool container;
+	bool root; /* the reader needs no sudo */
 };
 
 /* The words for @errnum. Pure. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -155,6 +156,12 @@ void host_explain_cgroup(
 	"docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "         \
 	"--security-opt systempaths=unconfined …"
 
+/* A switch of the kernel's that root may set. */
+static const char *set_switch(struct arena *a, const struct userns_switches *s, const char *to)
+{
+	return arena_printf(a, "%ssysctl -w %s", s->root ? "" : "sudo ", to);
+}
+
 static void say(struct host_userns *ret, const char *why, const char *remedy)
 {
 	ret->usable = false;
@@ -167,13 +174,13 @@ static void word_permission(
 {
 	if (s->unprivileged_clone == 0)
 		say(ret, "kernel.unprivileged_userns_clone is 0",
-			"sysctl -w kernel.unprivileged_userns_clone=1");
+			set_switch(a, s, "kernel.unprivileged_userns_clone=1"));
 	else if (s->apparmor_restrict > 0)
 		say(ret,
 			"AppArmor takes the capabilities from user namespaces of unprivileged "
 			"users "
 			"(kernel.apparmor_restrict_unprivileged_userns is 1)",
-			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+			set_switch(a, s, "kernel.apparmor_restrict_unprivileged_userns=0"));
 	else if (s->chrooted)
 		say(ret, "no user namespace can be made from a chroot",
 			"start bulkhead from a root made by pivot_root(8) instead of chroot(8)");
@@ -196,7 +203,13 @@ void host_word_userns(
 				s->max_user_namespaces == 0
 					? ""
 					: ", and as many are in use, here or in a namespace above"),
-			"sysctl -w user.max_user_namespaces=16384");
+			set_switch(a, s, "user.max_user_namespaces=16384"));
+	} else if (errnum == ENOSYS && s->max_user_namespaces >= 0) {
+		/* a filter that cannot look into clone3's arguments has programs fall back to clone */
+		say(ret,
+			s->seccomp ? "a seccomp filter forbids clone3(2)"
+				   : "this kernel has no clone3(2), which is of Linux 5.3",
+			s->seccomp ? CONTAINER_REMEDY : NULL);
 	} else if (errnum == EINVAL || errnum == ENOSYS || s->max_user_namespaces < 0) {
 		say(ret, "this kernel was built without user namespaces (CONFIG_USER_NS)", NULL);
 	} else if (errnum == EUSERS) {
@@ -234,6 +247,7 @@ void host_explain_userns(struct host_userns *ret, struct arena *a, int errnum)
 		.seccomp = under_seccomp(),
 		.chrooted = probe_chrooted(),
 		.container = host_in_container(),
+		.root = geteuid() == 0,
 	};
 	host_word_userns(ret, a, errnum, &s);
 }

@@ -91,7 +91,7 @@ static int start(struct watch *w, struct error *e)
 		.signal_mask = *run_callers_mask(),
 		.pipe_was_ignored = run_pipe_was_ignored(),
 	};
-	if (spawn_plan(&w->spawn, w->plan, w->request->host, w->a, e) < 0 ||
+	if (spawn_plan(&w->spawn, w->plan, w->a, e) < 0 ||
 		open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;

@@ -93,11 +93,19 @@ static int grab_idmapped(struct spawn *s, const struct plan *plan, struct error 
 	return 0;
 }
 
-static int refuse_userns(const struct host *host, struct arena *a, int errnum, struct error *e)
+/* Nothing is forbidden, there is just no more of something. Not ENOSPC: a sysctl says so. */
+static bool is_scarcity(int errnum)
 {
-	struct host_userns why = host->userns;
-	host_explain_userns(&why, a, errnum);
+	return errnum == EAGAIN || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE;
+}
+
+static int refuse_userns(struct arena *a, int errnum, struct error *e)
+{
+	struct host_userns why = {0};
 	error_set(e, BLAME_HOST, errnum, "cannot make the box's namespaces");
+	if (is_scarcity(errnum))
+		return -1;
+	host_explain_userns(&why, a, errnum);
 	if (why.why)
 		error_hint(e, "%s", why.why);
 	if (why.remedy)
@@ -105,16 +113,15 @@ static int refuse_userns(const struct host *host, struct arena *a, int errnum, s
 	return -1;
 }
 
-int spawn_plan(struct spawn *s, const struct plan *plan, const struct host *host, struct arena *a,
-	struct error *e)
+int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct error *e)
 {
 	if (s->begin_error)
-		return refuse_userns(host, a, s->begin_error, e);
+		return refuse_userns(a, s->begin_error, e);
 	if (grab_idmapped(s, plan, e) < 0)
 		return -1;
 	int r = idmap_write(s->maker, plan->uid_map, plan->gid_map, plan->deny_setgroups);
 	if (r < 0)
-		return refuse_userns(host, a, -r, e);
+		return refuse_userns(a, -r, e);
 	/* from here on nothing of us, whose memory the maker and init share, can be traced or read */
 	prctl(PR_SET_DUMPABLE, 0);
 	s->box.plan = plan;
@@ -202,8 +209,8 @@ static const char *word_maker(const struct report *r, struct arena *a)
 
 static bool is_forbidden(const struct host *host, const struct report *r)
 {
-	return !host->privileged && r->stage != REPORT_PAYLOAD &&
-		(r->errnum == EPERM || r->errnum == EACCES);
+	return r->stage != REPORT_PAYLOAD &&
+		(r->errnum == EPERM || (r->errnum == EACCES && !host->privileged));
 }
 
 static void word_failure(const struct spawn *s, const struct host *host, const struct report *r,

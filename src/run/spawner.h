@@ -48,8 +48,7 @@ void spawn_network(struct spawn *s, bool new_network);
  * Hand over the plan; the box is being made from here on. -1 with e set: BLAME_HOST, with the
  * remedy where user namespaces are forbidden.
  */
-int spawn_plan(struct spawn *s, const struct plan *plan, const struct host *host, struct arena *a,
-	struct error *e);
+int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct error *e);
 
 /* All is there that the payload needs. */
 void spawn_payload(struct spawn *s, const struct spawn_request *request);

@@ -161,19 +161,25 @@ static void test_userns_switches(void **state)
 		struct userns_switches s;
 		const char *why, *remedy;
 	} cases[] = {
-		{ENOSPC, {0, -1, -1, false, false, false}, "max_user_namespaces is 0",
+		{ENOSPC, {0, -1, -1, false, false, false, true}, "max_user_namespaces is 0",
 			"sysctl -w user.max_user_namespaces=16384"},
-		{ENOSPC, {9, -1, -1, false, false, false}, "as many are in use",
+		{ENOSPC, {9, -1, -1, false, false, false, true}, "as many are in use",
 			"sysctl -w user.max_user_namespaces=16384"},
-		{EPERM, {9, 0, -1, false, false, false}, "unprivileged_userns_clone is 0",
+		{EPERM, {9, 0, -1, false, false, false, true}, "unprivileged_userns_clone is 0",
 			"sysctl -w kernel.unprivileged_userns_clone=1"},
-		{EACCES, {9, 1, 1, false, false, false}, "AppArmor",
+		{EACCES, {9, 1, 1, false, false, false, true}, "AppArmor",
 			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-		{EPERM, {9, 1, 0, false, true, false}, "chroot", "pivot_root"},
-		{EPERM, {9, -1, -1, true, false, false}, "seccomp", "docker run --security-opt"},
-		{EINVAL, {-1, -1, -1, false, false, false}, "CONFIG_USER_NS", NULL},
-		{EUSERS, {9, -1, -1, false, false, false}, "nested too deep", NULL},
-		{EPERM, {9, -1, -1, false, false, false}, "not permitted", NULL},
+		{EPERM, {9, 1, 0, false, true, false, true}, "chroot", "pivot_root"},
+		{EPERM, {9, -1, -1, true, false, false, true}, "seccomp",
+			"docker run --security-opt"},
+		{EINVAL, {-1, -1, -1, false, false, false, true}, "CONFIG_USER_NS", NULL},
+		{ENOSYS, {9, -1, -1, true, false, false, true}, "forbids clone3",
+			"docker run --security-opt"},
+		{ENOSYS, {9, -1, -1, false, false, false, true}, "no clone3", NULL},
+		{EPERM, {9, 0, -1, false, false, false, false}, "unprivileged_userns_clone is 0",
+			"sudo sysctl -w kernel.unprivileged_userns_clone=1"},
+		{EUSERS, {9, -1, -1, false, false, false, true}, "nested too deep", NULL},
+		{EPERM, {9, -1, -1, false, false, false, true}, "not permitted", NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
