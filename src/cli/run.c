@@ -154,6 +154,8 @@ int cli_run(int argc, char **argv)
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_RUN) : cli_fail(&e);
 	set_verbosity(&run.request);
+	if (run_check_descriptors(0, &e) < 0)
+		return cli_fail(&e);
 	if (run.request.verdict &&
 		verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
 		return cli_fail(&e);

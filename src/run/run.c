@@ -2,7 +2,9 @@
 #include "run/run.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -12,6 +14,27 @@
 
 /* How long output that the caller does not read may keep a run that has ended. */
 #define FLUSH_MS 10000
+
+/*
+ * What a run with a log and a record on six v1 hierarchies uses, rounded up, and the trees of a plan
+ * that are among them.
+ */
+#define DESCRIPTORS_MIN 64
+#define TREES_AMONG     16
+
+int run_check_descriptors(unsigned trees, struct error *e)
+{
+	unsigned needs = DESCRIPTORS_MIN + (trees > TREES_AMONG ? trees - TREES_AMONG : 0);
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needs)
+		return 0;
+	error_set(e, BLAME_HOST, 0,
+		"only %ju open files are allowed here (RLIMIT_NOFILE); a run needs %u",
+		(uintmax_t)limit.rlim_cur, needs);
+	return limit.rlim_max >= needs
+		? error_hint(e, "ulimit -n %u", needs)
+		: error_hint(e, "as root: prlimit --pid $$ --nofile=%u:%u", needs, needs);
+}
 
 static void fail_setup(struct observation *o, const struct error *e, struct arena *a)
 {
@@ -91,7 +114,8 @@ static int start(struct watch *w, struct error *e)
 		.signal_mask = *run_callers_mask(),
 		.pipe_was_ignored = run_pipe_was_ignored(),
 	};
-	if (spawn_plan(&w->spawn, w->plan, w->a, e) < 0 ||
+	if (run_check_descriptors((unsigned)w->plan->n_slots, e) < 0 ||
+		spawn_plan(&w->spawn, w->plan, w->a, e) < 0 || watch_open(w, e) < 0 ||
 		open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;
@@ -141,7 +165,6 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->signal_fd = -1;
 	w->stdio[1] = w->stdio[2] = -1;
 	o->started_us = time_realtime_us();
-	uv_loop_init(&w->loop);
 	terminal_open(&w->terminal);
 	if (start(w, &e) < 0)
 		fail_setup(o, &e, a);

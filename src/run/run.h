@@ -54,6 +54,13 @@ void run_execute(struct observation *o, const struct run_request *request, struc
  */
 void run_settle(struct error *ret_left);
 
+/*
+ * -1 (BLAME_HOST, with the remedy) where the caller's RLIMIT_NOFILE is too low for a run to be set
+ * up, watched and recorded. Looked at first of all, with no @trees (of mounts, that the plan holds
+ * at once) since they are not known: with too few descriptors even the telling fails.
+ */
+int run_check_descriptors(unsigned trees, struct error *e);
+
 /* Block the signals that a run handles itself; called once, first of all. */
 void run_block_signals(void);
 /* The mask that run_block_signals() found: the payload gets it back. */

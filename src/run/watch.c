@@ -461,15 +461,18 @@ const sigset_t *run_callers_mask(void)
 	return &callers_mask;
 }
 
-static void watch_signals(struct watch *w)
+/* ---- the loop ---- */
+
+int watch_open(struct watch *w, struct error *e)
 {
 	sigset_t set;
+	int r = uv_loop_init(&w->loop);
+	if (r < 0)
+		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
 	handled_signals(&set);
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, on_signals);
+	return w->signal_fd < 0 ? error_set(e, BLAME_HOST, errno, "cannot wait for signals") : 0;
 }
-
-/* ---- the loop ---- */
 
 static void watch_oom(struct watch *w)
 {
@@ -488,7 +491,7 @@ void watch_run(struct watch *w)
 		uv_timer_init(&w->loop, &w->timer[i]);
 		w->timer[i].data = w;
 	}
-	watch_signals(w);
+	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, on_signals);
 	watch_oom(w);
 	poll_fd(w, &w->maker, w->spawn.maker_pidfd, UV_READABLE, on_maker);
 	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);

@@ -84,6 +84,9 @@ struct watch {
 	bool setup_overdue;
 };
 
+/* The event loop and the signals: what the payload may not run without. -1 with @e. */
+int watch_open(struct watch *w, struct error *e);
+
 /*
  * Watch until SETTLING or GONE. On entry the spawn is started; on return the payload is reaped and
  * nothing of the run is left but init, and @w->o has the wait status, the acts and the times.
