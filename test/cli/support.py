@@ -458,6 +458,11 @@ def _left_groups(before, ours):
         time.sleep(0.05)
 
 
+def leaked_groups(before):
+    """The groups of dead bulkheads that came since @before, the result of groups()."""
+    return _left_groups(before, descendants())
+
+
 def _mounts():
     return set(pathlib.Path("/proc/self/mountinfo").read_text().splitlines())
 
