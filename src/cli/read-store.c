@@ -14,11 +14,14 @@ int read_store_open(struct read_store *ret, struct error *e)
 {
 	if (state_dir_open(&ret->dir, STATE_DIR_READ, e) < 0)
 		return -1;
-	return store_open(&ret->store, &ret->dir, STORE_READ, e);
+	return store_open_to_read(&ret->store, &ret->dir, e);
 }
 
 void read_store_close(struct read_store *r)
 {
+	/* Where runs are few and short, nobody else has taken the time. */
+	if (r->store)
+		store_tidy(r->store, &RETENTION_DEFAULT, true);
 	store_close(r->store);
 	state_dir_close(&r->dir);
 	*r = READ_STORE_INIT;

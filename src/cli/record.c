@@ -11,17 +11,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
-
-static void lose(struct record *r, const struct error *e)
-{
-	if (!r->lost)
-		log_line("warning: this run leaves no record: %s", e->text);
-	r->lost = true;
-}
+#include "store/store.h"
 
 void record_init(struct record *r, const struct observation *o, bool wanted)
 {
 	*r = (struct record){.wanted = wanted, .log_dir = -1, .state = STATE_DIR_INIT};
+	r->spool = SPOOL_INIT(&r->state);
 	r->begin = (struct run_begin){.id = o->id,
 		.key = o->key,
 		.policy = o->policy,
@@ -30,16 +25,9 @@ void record_init(struct record *r, const struct observation *o, bool wanted)
 		.started_us = time_realtime_us()};
 }
 
-static bool open_state(struct record *r)
+static int open_state(struct record *r, struct error *e)
 {
-	struct error e = ERROR_INIT;
-	if (r->state.fd >= 0)
-		return true;
-	if (r->lost || state_dir_open(&r->state, STATE_DIR_CREATE, &e) < 0) {
-		lose(r, &e);
-		return false;
-	}
-	return true;
+	return r->state.fd >= 0 ? 0 : state_dir_open(&r->state, STATE_DIR_CREATE, e);
 }
 
 static int open_named_log(struct record *r, const char *path, struct arena *a, struct error *e)
@@ -56,38 +44,49 @@ static int open_named_log(struct record *r, const char *path, struct arena *a, s
 	return output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, true, e);
 }
 
+static int open_own_log(struct record *r, struct error *e)
+{
+	if (open_state(r, e) < 0)
+		return -1;
+	r->log_dir = run_dir_make(&r->state, r->begin.id, e);
+	return r->log_dir < 0
+		? -1
+		: output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, false, e);
+}
+
 int record_open_log(struct record *r, const char *log_dir, struct arena *a, struct error *e)
 {
 	struct error lost = ERROR_INIT;
 	if (log_dir)
 		return open_named_log(r, log_dir, a, e);
-	if (!r->wanted || !open_state(r))
-		return 0;
-	r->log_dir = run_dir_make(&r->state, r->begin.id, &lost);
-	if (r->log_dir < 0 ||
-		output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, false, &lost) < 0)
-		lose(r, &lost);
+	if (r->wanted && open_own_log(r, &lost) < 0)
+		log_line("warning: the output of this run is not kept: %s", lost.text);
 	return 0;
 }
 
 void record_begin(struct record *r)
 {
+	if (r->wanted && open_state(r, NULL) == 0)
+		spool_begin(&r->spool, &r->begin, NULL);
+}
+
+static void take_in(struct record *r, enum take_in how_much, bool idle)
+{
 	struct error e = ERROR_INIT;
-	if (!r->wanted || r->lost || !open_state(r))
-		return;
-	if (store_open(&r->store, &r->state, STORE_WRITE, &e) < 0 ||
-		store_run_begin(r->store, &r->begin, &e) < 0) {
-		lose(r, &e);
+	cleanup_store struct store *store = NULL;
+	if (store_open(&store, &r->state, STORE_CASUAL, &e) < 0 ||
+		store_take_in(store, how_much, &e) < 0 ||
+		store_settle_lost(store, time_realtime_us(), NULL, &e) < 0) {
+		log_verbose("records stay in the spool: %s", e.text);
 		return;
 	}
-	store_settle_lost(r->store, time_realtime_us(), NULL, NULL);
-	store_tidy(r->store, &RETENTION_DEFAULT, false);
+	store_tidy(store, &RETENTION_DEFAULT, idle);
 }
 
 void record_idle(struct record *r)
 {
-	if (r->store && !r->lost)
-		store_tidy(r->store, &RETENTION_DEFAULT, true);
+	if (r->state.fd >= 0)
+		take_in(r, TAKE_IN_SOME, true);
 }
 
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us)
@@ -127,15 +126,20 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 		.cause = cause_name(v->cause),
 		.exit_status = v->exit_status,
 		.verdict = verdict_json};
-	if (r->wanted && !r->lost && !r->store)
-		record_begin(r);
-	if (r->store || r->log)
+	if (r->wanted || r->log)
 		end.observation = observation_format_json(o, a);
 	if (r->log)
 		end.disk_bytes = write_files(r, verdict_json, end.observation);
 	output_log_close(r->log);
 	r->log = NULL;
-	if (r->store && !r->lost && store_run_end(r->store, &r->begin, &end, &e) < 0)
-		lose(r, &e);
+	if (r->wanted && (open_state(r, &e) < 0 || spool_end(&r->spool, &r->begin, &end, &e) < 0))
+		log_line("warning: this run leaves no record: %s", e.text);
 	r->log_dir = fd_close(r->log_dir);
+}
+
+void record_close(struct record *r)
+{
+	spool_close(&r->spool);
+	if (r->spool.turned)
+		take_in(r, TAKE_IN_FULL, false);
 }

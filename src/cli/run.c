@@ -126,6 +126,7 @@ static int conclude(struct run *run, struct arena *a)
 		log_error("%s", verdict_format_line(&verdict, a));
 	else if (verdict.cause != CAUSE_OK)
 		log_line("%s", verdict_format_line(&verdict, a));
+	record_close(&run->record);
 	return verdict.exit_status;
 }
 

@@ -26,7 +26,7 @@ static void add_judged_run(const struct test_state *t, const char *id)
 	verdict_decide(&v, &o, &a);
 	end.verdict = verdict_format_json(&v, &o, &a);
 	end.observation = observation_format_json(&o, &a);
-	assert_int_equal(store_run_end(s, &b, &end, NULL), 0);
+	put_run(s, &b, &end);
 	store_close(s);
 }
 
@@ -52,15 +52,16 @@ static void a_run_that_is_on_is_shown(void **state)
 	struct captured c;
 	const char *id = test_id(1, 1);
 	struct run_begin b = test_begin(id);
-	struct store *s = open_store(*state, STORE_WRITE);
-	assert_int_equal(store_run_begin(s, &b, NULL), 0);
+	struct test_state *t = *state;
+	struct spool spool = SPOOL_INIT(&t->dir);
+	assert_int_equal(spool_begin(&spool, &b, NULL), 0);
 	CAPTURE(&c, cli_show, "show", id);
 	assert_int_equal(c.status, 0);
 	assert_non_null(strstr(c.out, "is on since"));
 	assert_non_null(strstr(c.out, "sh -c 'exit 0'"));
 	CAPTURE(&c, cli_show, "show", id, "--json");
 	assert_non_null(strstr(c.out, "\"state\":\"running\""));
-	store_close(s); /* without an end: as good as killed */
+	spool_close(&spool); /* without an end: as good as killed */
 	CAPTURE(&c, cli_show, "show", id);
 	assert_int_equal(c.status, 0);
 	assert_non_null(strstr(c.out, "supervisor_lost"));

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "model/run-id.h"
+#include "store/spool.h"
 #include "store/store-internal.h"
 
 #define DAY_US (24 * 3600 * US_PER_SEC)
@@ -192,9 +193,11 @@ static void sweep_top(const struct state_dir *dir, const struct retention *r, ui
 	struct dirent *entry;
 	for (unsigned n = 0; d && n < SWEEP_MAX_SEEN && (entry = readdir(d)); n++) {
 		const char *name = entry->d_name;
-		uint64_t age = starts_with(name, "state.db.corrupt-") ? r->max_age_us
-			: starts_with(name, "state.db.new-")          ? HALF_MADE_MAX_US
-								      : UINT64_MAX;
+		uint64_t age =
+			starts_with(name, "state.db.corrupt-") || starts_with(name, SPOOL_REFUSED)
+			? r->max_age_us
+			: starts_with(name, "state.db.new-") ? HALF_MADE_MAX_US
+							     : UINT64_MAX;
 		if (age != UINT64_MAX && older_than(dir->fd, name, age, now_us))
 			unlinkat(dir->fd, name, 0);
 	}

@@ -103,19 +103,15 @@ static int check_owner(int fd, const char *path, struct error *e)
 	return 0;
 }
 
-/*
- * SQLite takes a path only. That of the directory which was checked is better than the one it was
- * opened by: it has no links on the way that could be turned elsewhere.
- */
-static void learn_path(int fd, char *path)
+void state_dir_real_path(const struct state_dir *dir, char ret[PATH_MAX])
 {
-	char link[64], real[PATH_MAX];
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, real, sizeof real - 1);
-	if (n <= 0 || real[0] != '/')
-		return;
-	real[n] = '\0';
-	memcpy(path, real, (size_t)n + 1);
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", dir->fd);
+	ssize_t n = readlink(link, ret, PATH_MAX - 1);
+	if (n > 0 && ret[0] == '/')
+		ret[n] = '\0';
+	else
+		memcpy(ret, dir->path, strlen(dir->path) + 1);
 }
 
 int state_dir_open(struct state_dir *ret, enum state_dir_mode mode, struct error *e)
@@ -126,11 +122,8 @@ int state_dir_open(struct state_dir *ret, enum state_dir_mode mode, struct error
 	cleanup_fd int fd = open_or_make(path, mode);
 	if (fd < 0 && (errno != ENOENT || mode == STATE_DIR_CREATE))
 		return refuse_open(path, e);
-	if (fd >= 0) {
-		if (check_owner(fd, path, e) < 0)
-			return -1;
-		learn_path(fd, path);
-	}
+	if (fd >= 0 && check_owner(fd, path, e) < 0)
+		return -1;
 	memcpy(ret->path, path, strlen(path) + 1);
 	ret->fd = fd_take(&fd);
 	return 0;

@@ -11,6 +11,8 @@
 /*
  * The directory in which records are kept:
  *
+ *   spool/                     records on their way into the data base (spool.h)
+ *   spool.refused-ID           a part of it with damaged records in it
  *   state.db, -wal, -shm       one row for each run (store.h)
  *   state.db.corrupt-TIME      a damaged one that was put aside
  *   lock                       who is alive (owner.h), and who puts a damaged data base aside
@@ -24,7 +26,7 @@
  */
 struct state_dir {
 	int fd;
-	char path[PATH_MAX]; /* absolute, as the kernel has it where /proc tells */
+	char path[PATH_MAX]; /* absolute, as it was asked for */
 };
 
 #define STATE_DIR_INIT ((struct state_dir){.fd = -1})
@@ -37,6 +39,11 @@ enum state_dir_mode {
 /* Open it. 0; or -1 with @e, which names the directory and the remedy. */
 int state_dir_open(struct state_dir *ret, enum state_dir_mode mode, struct error *e);
 void state_dir_close(struct state_dir *dir);
+/*
+ * For those who take a path only: that of the directory which was checked, as the kernel has it. It has no links
+ * on the way that could be turned elsewhere. Where /proc does not tell, it is that asked for.
+ */
+void state_dir_real_path(const struct state_dir *dir, char ret[PATH_MAX]);
 
 /*
  * The directory runs/@id, made with mode 0700 if it is not there. The descriptor, or -1 with @e.

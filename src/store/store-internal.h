@@ -4,20 +4,22 @@
 
 #include <sqlite3.h>
 
+#include "store/spool-line.h"
 #include "store/store.h"
 
 /* What the files of the store share; for nobody else. */
 
 struct store {
 	const struct state_dir *dir;
+	char path[PATH_MAX]; /* of the directory, for SQLite */
 	enum store_mode mode;
+	bool copied; /* db is a copy in memory: of what is outside nothing is changed */
 	sqlite3 *db; /* NULL: there is no data base (STORE_READ only) */
-	int lock; /* to hold our own runs by, owner.h; -1: none */
-	int others; /* another open file of the same, to ask after runs; -1: not opened yet */
+	int lock; /* the file of owner.h, to ask after runs; -1: not opened yet */
 	ino_t inode; /* of the data base when it was opened */
 	int wal_pages;
 	uint64_t busy_since, busy_max_us;
-	sqlite3_stmt *begin, *end;
+	sqlite3_stmt *begin, *end; /* of store_put(); NULL: not compiled yet */
 };
 
 /* Compile @sql. An SQLite result code. */
@@ -26,6 +28,18 @@ int store_prepare(struct store *s, const char *sql, sqlite3_stmt **ret);
 void store_bind_text(sqlite3_stmt *stmt, int i, const char *s);
 #define cleanup_stmt __attribute__((cleanup(stmt_finalizep)))
 void stmt_finalizep(sqlite3_stmt **stmt);
+
+/*
+ * Write the row of @r; one that is there is never made less. An SQLite result code. SQLITE_MISMATCH,
+ * _CONSTRAINT and _TOOBIG are @r's own fault.
+ */
+int store_put(struct store *s, const struct run_record *r);
+
+/* Run to its end a statement that gives no rows, and make it ready for the next time. A result code. */
+int store_run_statement(sqlite3_stmt *stmt);
+
+/* Go on in memory with a copy of the data base, or without one with an empty one. A result code. */
+int store_copy(struct store *s);
 
 /* Fill in @e for the result code @rc of something done to the data base. Returns -1. */
 int store_fail(struct store *s, int rc, struct error *e);
@@ -36,7 +50,7 @@ int store_fail(struct store *s, int rc, struct error *e);
  */
 bool store_renewed(struct store *s, int rc);
 
-/* False if nobody holds the run @id, also not this process. */
+/* False if nobody holds the run @id. */
 bool store_run_alive(struct store *s, const char *id);
 
 /* Column @i as a string in @a; NULL for NULL. */

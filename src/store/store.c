@@ -22,9 +22,10 @@
 #define DB_NAME "state.db"
 
 /* How long a lock of another process is waited for. */
-#define BUSY_MAX_US       (2 * US_PER_SEC)
-#define BUSY_MAX_TIDY_US  5000 /* for emptying the log: there will be another time */
-#define BUSY_MAX_LARGE_US 200000 /* for emptying one that has grown large */
+#define BUSY_MAX_US        (2 * US_PER_SEC)
+#define BUSY_MAX_CASUAL_US 5000
+#define BUSY_MAX_TIDY_US   5000 /* for emptying the log: there will be another time */
+#define BUSY_MAX_LARGE_US  200000 /* for emptying one that has grown large */
 
 /*
  * Pages in the log from which it is written back. The log is read whole by the next process that opens
@@ -89,6 +90,11 @@ static int note_wal_pages(void *data, sqlite3 *db, const char *name, int pages)
 	(void)name;
 	s->wal_pages = pages;
 	return SQLITE_OK;
+}
+
+static uint64_t usual_patience(const struct store *s)
+{
+	return s->mode == STORE_CASUAL ? BUSY_MAX_CASUAL_US : BUSY_MAX_US;
 }
 
 static void configure_sqlite(void)
@@ -172,8 +178,8 @@ int store_fail(struct store *s, int rc, struct error *e)
 		return error_set(e, BLAME_HOST, errnum, "'%s/" DB_NAME "'", s->dir->path);
 	if ((rc & 0xff) == SQLITE_BUSY)
 		return error_set(e, BLAME_HOST, 0,
-			"'%s/" DB_NAME "': another process has had it locked for 2 s",
-			s->dir->path);
+			"'%s/" DB_NAME "': another process has had it locked for %s", s->dir->path,
+			s->mode == STORE_CASUAL ? "5 ms" : "2 s");
 	if (rc == SQLITE_SCHEMA) /* only check_version() says so */
 		return error_set(e, BLAME_HOST, 0,
 			"'%s/" DB_NAME "' is of another version of bulkhead", s->dir->path);
@@ -215,9 +221,7 @@ static int create_file(const char *path)
 	sqlite3 *db = NULL;
 	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 	if (rc == SQLITE_OK)
-		rc = exec(db,
-			"PRAGMA synchronous = OFF; PRAGMA page_size = PGSZ; PRAGMA journal_mode = "
-			"WAL");
+		rc = exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL");
 	if (rc == SQLITE_OK)
 		rc = migrate(db, 0);
 	if (rc == SQLITE_OK) /* closing does that too, but does not say that the disk was full */
@@ -243,14 +247,15 @@ static void remove_files(const struct state_dir *dir, const char *name)
 	}
 }
 
-static int create_db(const struct state_dir *dir)
+static int create_db(const struct store *s)
 {
+	const struct state_dir *dir = s->dir;
 	char path[PATH_MAX + 64], name[64];
 	uint64_t salt;
 	if (getrandom(&salt, sizeof salt, 0) != (ssize_t)sizeof salt)
 		return SQLITE_IOERR;
 	snprintf(name, sizeof name, DB_NAME ".new-%016" PRIx64, salt);
-	snprintf(path, sizeof path, "%s/%s", dir->path, name);
+	snprintf(path, sizeof path, "%s/%s", s->path, name);
 	/* SQLite gives the log the mode of the data base, which it would make readable to all. */
 	cleanup_fd int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -267,15 +272,34 @@ static int create_db(const struct state_dir *dir)
 static int connect_db(struct store *s)
 {
 	char path[PATH_MAX + 16];
-	int flags = s->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-	snprintf(path, sizeof path, "%s/" DB_NAME, s->dir->path);
+	int flags = s->mode == STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	snprintf(path, sizeof path, "%s/" DB_NAME, s->path);
 	int rc = sqlite3_open_v2(path, &s->db, flags, NULL);
+	if (rc == SQLITE_OK && s->mode != STORE_READ && sqlite3_db_readonly(s->db, "main") == 1)
+		rc = SQLITE_READONLY; /* it opens what it can, and says so later */
 	if (rc != SQLITE_OK)
 		return rc;
 	sqlite3_busy_handler(s->db, wait_for_lock, s);
 	sqlite3_wal_hook(s->db, note_wal_pages, s); /* in place of the automatic checkpoint */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return exec(s->db, "PRAGMA synchronous = NORMAL");
+}
+
+int store_copy(struct store *s)
+{
+	sqlite3 *copy = NULL;
+	int rc = sqlite3_open(":memory:", &copy);
+	if (rc == SQLITE_OK && s->db) {
+		sqlite3_backup *b = sqlite3_backup_init(copy, "main", s->db, "main");
+		sqlite3_backup_step(b, -1);
+		rc = b ? sqlite3_backup_finish(b) : SQLITE_NOMEM;
+	} else if (rc == SQLITE_OK) {
+		rc = migrate(copy, 0);
+	}
+	close_db(s);
+	s->db = copy;
+	s->copied = true;
+	return rc;
 }
 
 /* Make it fit for this version of the program. */
@@ -287,7 +311,7 @@ static int check_version(struct store *s)
 		return rc;
 	if (version == 0)
 		return SQLITE_NOTADB; /* never seen in place but as an empty file */
-	if (version < SCHEMA_VERSION && s->mode == STORE_WRITE)
+	if (version < SCHEMA_VERSION && s->mode != STORE_READ)
 		return migrate(s->db, version);
 	return version == SCHEMA_VERSION ? SQLITE_OK : SQLITE_SCHEMA;
 }
@@ -300,7 +324,7 @@ static int open_once(struct store *s)
 			return SQLITE_CANTOPEN;
 		if (s->mode == STORE_READ)
 			return SQLITE_OK;
-		int rc = create_db(s->dir);
+		int rc = create_db(s);
 		if (rc != SQLITE_OK)
 			return rc;
 		if (fstatat(s->dir->fd, DB_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -322,7 +346,8 @@ static bool put_aside(struct store *s)
 {
 	struct stat st;
 	char aside[64], wal[72];
-	if (flock(s->lock, LOCK_EX | LOCK_NB) < 0)
+	cleanup_fd int lock = owner_open(s->dir->fd, true);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return false;
 	if (fstatat(s->dir->fd, DB_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == s->inode) {
 		snprintf(aside, sizeof aside, DB_NAME ".corrupt-%" PRIu64, time_realtime_us());
@@ -334,14 +359,13 @@ static bool put_aside(struct store *s)
 				  "' is damaged: put aside as '%s', a new one is begun",
 				s->dir->path, aside);
 	}
-	flock(s->lock, LOCK_UN);
 	return true;
 }
 
 bool store_renewed(struct store *s, int rc)
 {
 	if (((rc & 0xff) != SQLITE_CORRUPT && (rc & 0xff) != SQLITE_NOTADB) ||
-		s->mode != STORE_WRITE)
+		s->mode == STORE_READ)
 		return false;
 	close_db(s);
 	return put_aside(s) && open_once(s) == SQLITE_OK;
@@ -354,16 +378,12 @@ int store_open(
 	struct store *s = calloc(1, sizeof *s);
 	if (!s)
 		out_of_memory();
-	*s = (struct store){
-		.dir = dir, .mode = mode, .busy_max_us = BUSY_MAX_US, .lock = -1, .others = -1};
+	s->dir = dir;
+	s->mode = mode;
+	s->busy_max_us = usual_patience(s);
+	s->lock = -1;
 	if (dir->fd >= 0) {
-		if (mode == STORE_WRITE)
-			s->lock = owner_open(dir->fd, true);
-		if (mode == STORE_WRITE && s->lock < 0) {
-			error_set(e, BLAME_HOST, errno, "'%s/lock'", dir->path);
-			store_close(s);
-			return -1;
-		}
+		state_dir_real_path(dir, s->path);
 		int rc = open_once(s);
 		if (rc != SQLITE_OK && !store_renewed(s, rc)) {
 			store_fail(s, rc, e);
@@ -377,9 +397,11 @@ int store_open(
 
 bool store_run_alive(struct store *s, const char *id)
 {
-	if (s->others < 0)
-		s->others = owner_open(s->dir->fd, false);
-	return s->others < 0 || owner_alive(s->others, id);
+	if (s->lock < 0)
+		s->lock = owner_open(s->dir->fd, false);
+	if (s->lock < 0)
+		return errno != ENOENT; /* without the file there is nobody who holds anything */
+	return owner_alive(s->lock, id);
 }
 
 void store_close(struct store *s)
@@ -388,7 +410,6 @@ void store_close(struct store *s)
 		return;
 	close_db(s);
 	fd_close(s->lock);
-	fd_close(s->others);
 	free(s);
 }
 
@@ -401,7 +422,7 @@ void store_closep(struct store **s)
  * Write the log back into the data base, for which the disk is waited for twice, and see to it that it is
  * begun anew: that needs a moment in which nobody reads in it, which among many busy
  * processes does not come by itself. Then write something, since the first write into the emptied
- * log waits for the disk too, and must not be that of run_end. False if another process is at it.
+ * log waits for the disk too, and must not be that of a run which took no time for it. False if another process is at it.
  */
 static bool write_back(struct store *s)
 {
@@ -410,16 +431,16 @@ static bool write_back(struct store *s)
 		return false;
 	s->busy_max_us = s->wal_pages < WAL_PAGES_LARGE ? BUSY_MAX_TIDY_US : BUSY_MAX_LARGE_US;
 	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-	s->busy_max_us = BUSY_MAX_US;
 	if (rc == SQLITE_OK)
 		exec(s->db, "UPDATE runs SET pid = pid WHERE n = (SELECT max(n) FROM runs)");
+	s->busy_max_us = usual_patience(s);
 	return true;
 }
 
 void store_tidy(struct store *s, const struct retention *r, bool idle)
 {
 	int due = idle ? WAL_PAGES_IDLE : WAL_PAGES_URGENT;
-	if (!s->db || s->mode != STORE_WRITE || s->wal_pages < due || !write_back(s))
+	if (!s->db || s->mode == STORE_READ || s->wal_pages < due || !write_back(s))
 		return;
 	uint64_t now = time_realtime_us();
 	retention_apply(s, r, now);

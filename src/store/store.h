@@ -16,65 +16,56 @@
 /*
  * Records of runs, in an SQLite data base in WAL mode that many processes use at once.
  *
- *   open → begin → [tidy] → end → close
+ * A run writes into the spool (spool.h), which is cheap; rows are made of that by whoever takes it in:
  *
- * Order and cost: open and begin belong behind the start of the payload (together about 0.4 ms of
- * its time); end is on the way out and costs some 10 µs, so all it needs was made ready by begin. No
- * step of these waits for the disk: commits are not synced (a power failure may take the last
+ *   open → take_in → [settle_lost → tidy] → close          a run that has time, or found the spool full
+ *   open_to_read → list, find → close                      who wants to see all there is
+ *
+ * No step waits for the disk but tidy: commits are not synced (a power failure may take the last
  * runs, never the order of the file), the log is written back only by tidy, and close leaves it as it is.
- * A process that is about to exit may leave close out.
  *
- * Nothing here is fatal: every failure is an error of BLAME_HOST, and the caller says that the record is lost.
- * A lock held by another process is waited for at most 2 s. A damaged data base is put aside under
- * another name, which is said once on stderr, and a new one begun.
+ * Nothing here is fatal: every failure is an error of BLAME_HOST, and what was not taken in stays in
+ * the spool. A damaged data base is put aside under another name, which is said once on stderr, and
+ * a new one begun.
  */
 struct store;
 
 enum store_mode {
 	STORE_READ, /* changes nothing; without a data base there are no runs, and that is no error */
-	STORE_WRITE, /* makes the data base if there is none */
+	STORE_WRITE, /* makes the data base if there is none; waits 2 s for a lock of another process */
+	STORE_CASUAL, /* the same for who has other things to do: waits 5 ms */
 };
 
 /* @dir is borrowed until store_close(). 0; or -1 with @e. */
 int store_open(
 	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e);
+/*
+ * Open it so that every run is there that began before: what is in the spool is taken in. Where that cannot
+ * be (a read-only or full disk), it is taken into a copy in memory, and nothing is changed. 0; or -1 with @e.
+ */
+int store_open_to_read(struct store **ret, const struct state_dir *dir, struct error *e);
 void store_close(struct store *s); /* NULL is fine */
 #define cleanup_store __attribute__((cleanup(store_closep)))
 void store_closep(struct store **s);
 
-/* What is known of a run when it starts. */
-struct run_begin {
-	const char *id;
-	const char *key; /* NULL: none */
-	const char *policy;
-	const char *const *argv; /* as much as fits into 4 KiB is kept */
-	size_t argc;
-	uint64_t started_us;
-	const char *log_dir; /* where output.jsonl is, absolute; NULL: runs/ID, if anywhere */
+enum take_in {
+	TAKE_IN_FULL, /* at most two segments that are full: about 2 ms */
+	TAKE_IN_SOME, /* at most eight, the one that is being written too */
+	TAKE_IN_ALL,
+	TAKE_IN_COUNT_,
 };
 
-struct run_end {
-	uint64_t ended_us;
-	const char *cause;
-	int exit_status; /* of `bulkhead run` */
-	const char *verdict; /* JSON */
-	const char *observation; /* JSON, or NULL */
-	uint64_t disk_bytes; /* what runs/ID takes */
-};
-
-/* Write the row of a run that is on, and hold it (owner.h). 0; or -1 with @e. */
-int store_run_begin(struct store *s, const struct run_begin *b, struct error *e);
 /*
- * Write how it ended; also when begin failed or was left out, then the whole row. Lets go of the
- * run. 0; or -1 with @e.
+ * Make rows of what is in the spool, a transaction for each segment. May be killed at any point and be
+ * done by many at once: a row that is there is not made again, and a segment is removed when its rows are
+ * there for certain. What is in a segment and is no record is refused, and the segment put aside, which is
+ * said on stderr. 0; or -1 with @e: the rest stays in the spool.
  */
-int store_run_end(
-	struct store *s, const struct run_begin *b, const struct run_end *end, struct error *e);
+int store_take_in(struct store *s, enum take_in how_much, struct error *e);
 
 /*
- * Write the log back and remove what is too old, when it is time for that. @idle: the run has been
- * going on for a while (say 50 ms), so the disk may be waited for; without it only when it can be put
- * off no longer, about once in 100 runs. To be called after begin, never before end.
+ * Write the log back and remove what is too old, when it is time for that. @idle: there is time, so the disk may
+ * be waited for; without it only when it can be put off no longer, about once in 200 runs.
  */
 void store_tidy(struct store *s, const struct retention *r, bool idle);
 

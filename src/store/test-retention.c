@@ -15,11 +15,10 @@ static void add_runs(const struct test_state *t, struct store *s, uint64_t n, ui
 		struct run_end end = test_end("ok");
 		b.started_us = i * SECOND;
 		end.disk_bytes = disk_bytes;
-		assert_int_equal(store_run_begin(s, &b, &e), 0);
 		cleanup_fd int fd = run_dir_make(&t->dir, b.id, &e);
 		assert_true(fd >= 0);
 		write_file(fd, "output.jsonl", "x", 1);
-		assert_int_equal(store_run_end(s, &b, &end, &e), 0);
+		put_run(s, &b, &end);
 	}
 }
 
@@ -103,7 +102,8 @@ static void a_run_that_is_on_stays(void **state)
 	cleanup_store struct store *s = open_store(t, STORE_WRITE);
 	struct run_begin b = test_begin(test_id(0, 9));
 	b.started_us = 0;
-	assert_int_equal(store_run_begin(s, &b, &e), 0);
+	struct spool on;
+	begin_run(s, &on, &b);
 	close(run_dir_make(&t->dir, b.id, &e));
 	add_runs(t, s, 3, 0);
 	r.max_age_us = SECOND;
@@ -111,6 +111,7 @@ static void a_run_that_is_on_stays(void **state)
 	assert_int_equal(retention_apply(s, &r, 100 * SECOND), 0);
 	assert_int_equal(count_runs(s, NULL, NULL), 1);
 	assert_int_equal(count_dirs(t), 1);
+	spool_close(&on);
 }
 
 static void set_time(int dir, const char *name, uint64_t us)
@@ -132,6 +133,8 @@ static void the_sweep_finds_what_no_row_knows(void **state)
 	set_time(t->dir.fd, name, old);
 	write_file(t->dir.fd, "state.db.corrupt-1", "x", 1);
 	write_file(t->dir.fd, "state.db.corrupt-2", "x", 1);
+	write_file(t->dir.fd, "spool.refused-1", "x", 1);
+	set_time(t->dir.fd, "spool.refused-1", old);
 	write_file(t->dir.fd, "state.db.new-1", "x", 1);
 	write_file(t->dir.fd, "somebody's", "x", 1);
 	set_time(t->dir.fd, "state.db.corrupt-1", old);
@@ -141,6 +144,7 @@ static void the_sweep_finds_what_no_row_knows(void **state)
 	assert_int_equal(count_dirs(t), 1);
 	assert_int_equal(file_size(t->dir.fd, "state.db.corrupt-1"), -1);
 	assert_int_equal(file_size(t->dir.fd, "state.db.new-1"), -1);
+	assert_int_equal(file_size(t->dir.fd, "spool.refused-1"), -1);
 	assert_int_equal(file_size(t->dir.fd, "state.db.corrupt-2"), 1);
 	assert_int_equal(file_size(t->dir.fd, "somebody's"), 1);
 	/* Not again on the same day. */

@@ -44,6 +44,9 @@ static void files_are_private(void **state)
 		assert_int_equal(fstatat(t->dir.fd, names[i], &st, 0), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 	}
+	struct stat st;
+	assert_int_equal(fstatat(t->dir.fd, "spool", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
 	char name[256];
 	find_file(t, "state.db.", name);
 	assert_string_equal(name, "");
@@ -123,12 +126,12 @@ static int open_and_add(void *data)
 	struct store *s;
 	struct run_begin b = test_begin(test_id(time_realtime_us(), (uint64_t)getpid()));
 	struct run_end end = test_end("ok");
+	spool_run(&t->dir, &b, &end);
 	if (store_open(&s, &t->dir, STORE_WRITE, &e) < 0)
 		return CHILD_CANNOT; /* the one that puts it aside is not ready yet */
-	if (store_run_begin(s, &b, &e) < 0 || store_run_end(s, &b, &end, &e) < 0)
-		return CHILD_CANNOT;
+	int r = store_take_in(s, TAKE_IN_ALL, &e);
 	store_close(s);
-	return CHILD_OK;
+	return r == 0 ? CHILD_OK : CHILD_CANNOT;
 }
 
 static void one_of_many_puts_it_aside(void **state)
@@ -148,8 +151,10 @@ static void one_of_many_puts_it_aside(void **state)
 		fine += status == 0;
 	}
 	assert_true(fine >= 1);
-	cleanup_store struct store *s = open_store(t, STORE_READ);
-	assert_int_equal(count_runs(s, NULL, NULL), fine);
+	/* Whoever failed has left its record in the spool. */
+	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	take_in(s);
+	assert_int_equal(count_runs(s, NULL, NULL), 6);
 }
 
 static void a_reader_leaves_a_damaged_one_alone(void **state)
@@ -184,17 +189,26 @@ static void a_lock_is_waited_for_but_not_for_ever(void **state)
 	char path[128];
 	sqlite3 *holder;
 	cleanup_store struct store *s = open_store(t, STORE_WRITE);
+	cleanup_store struct store *casual = open_store(t, STORE_CASUAL);
 	struct run_begin b = test_begin(test_id(1, 1));
+	struct run_end end = test_end("ok");
 	snprintf(path, sizeof path, "%s/state.db", t->path);
 	assert_int_equal(sqlite3_open(path, &holder), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	spool_run(&t->dir, &b, &end);
 	uint64_t before = time_monotonic_us();
-	assert_int_equal(store_run_begin(s, &b, &e), -1);
-	uint64_t took = time_monotonic_us() - before;
+	assert_int_equal(store_take_in(casual, TAKE_IN_ALL, &e), -1);
+	assert_non_null(strstr(e.text, "another process has had it locked for 5 ms"));
+	uint64_t between = time_monotonic_us();
+	assert_true(between - before < US_PER_SEC);
+	assert_int_equal(store_take_in(s, TAKE_IN_ALL, &e), -1);
+	uint64_t took = time_monotonic_us() - between;
 	assert_non_null(strstr(e.text, "another process has had it locked for 2 s"));
 	assert_true(took >= 2 * US_PER_SEC && took < 10 * US_PER_SEC);
 	sqlite3_close(holder);
-	assert_int_equal(store_run_begin(s, &b, &e), 0);
+	assert_int_equal(count_runs(s, NULL, NULL), 0);
+	assert_int_equal(store_take_in(s, TAKE_IN_ALL, &e), 0);
+	assert_int_equal(count_runs(s, NULL, NULL), 1);
 }
 
 /* Fill the tmpfs on which the state directory is, but for @left bytes. */
@@ -234,18 +248,29 @@ static int with_a_full_disk(void *data)
 	EXPECT(e.errnum == ENOSPC && e.blame == BLAME_HOST);
 	EXPECT(unlinkat(dir.fd, "ballast", 0) == 0);
 	EXPECT(store_open(&s, &dir, STORE_WRITE, &e) == 0);
-	EXPECT(store_run_begin(s, &b, &e) == 0);
-	EXPECT(fill_disk(dir.fd, 0));
-	static char verdict[100000];
+	struct spool spool = SPOOL_INIT(&dir);
+	static char verdict[200000];
 	memset(verdict, 'v', sizeof verdict - 1);
 	end.verdict = verdict;
-	EXPECT(store_run_end(s, &b, &end, &e) < 0);
+	EXPECT(spool_begin(&spool, &b, &e) == 0);
+	EXPECT(fill_disk(dir.fd, 0));
+	EXPECT(spool_end(&spool, &b, &end, &e) < 0);
+	EXPECT(e.errnum == ENOSPC && e.blame == BLAME_HOST);
+	/* With room for the spool, but not for the data base, readers miss nothing. */
+	EXPECT(unlinkat(dir.fd, "ballast", 0) == 0 && fill_disk(dir.fd, 250000));
+	EXPECT(spool_end(&spool, &b, &end, &e) == 0);
+	EXPECT(store_take_in(s, TAKE_IN_ALL, &e) < 0);
 	EXPECT(e.errnum == ENOSPC);
+	EXPECT(count_runs(s, NULL, NULL) == 0);
+	EXPECT(store_open_to_read(&late, &dir, &e) == 0);
+	EXPECT(count_runs(late, "ok", NULL) == 1);
+	store_close(late);
 	store_tidy(s, &RETENTION_DEFAULT, true);
-	/* What was there is there, and all works again when there is room. */
+	/* All works again when there is room. */
 	EXPECT(unlinkat(dir.fd, "ballast", 0) == 0);
-	EXPECT(store_run_end(s, &b, &end, &e) == 0);
+	EXPECT(store_take_in(s, TAKE_IN_ALL, &e) == 0);
 	store_close(s);
+	spool_close(&spool);
 	EXPECT(store_open(&late, &dir, STORE_READ, &e) == 0);
 	EXPECT(count_runs(late, "ok", NULL) == 1);
 	store_close(late);
@@ -263,12 +288,15 @@ static int with_a_read_only_disk(void *data)
 	struct error e = ERROR_INIT;
 	struct state_dir dir = STATE_DIR_INIT;
 	struct store *s;
+	struct run_begin b = test_begin(test_id(2, 2));
+	struct run_end end = test_end("ok");
 	if (!mount_small(t->path, "4m"))
 		return CHILD_CANNOT;
 	EXPECT(state_dir_open(&dir, STATE_DIR_CREATE, &e) == 0);
 	EXPECT(store_open(&s, &dir, STORE_WRITE, &e) == 0);
 	add_run(s, test_id(1, 1), NULL, "ok");
 	store_close(s);
+	spool_run(&dir, &b, &end);
 	state_dir_close(&dir);
 	EXPECT(mount(NULL, t->path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
 	EXPECT(state_dir_open(&dir, STATE_DIR_CREATE, &e) == 0);
@@ -278,6 +306,13 @@ static int with_a_read_only_disk(void *data)
 	EXPECT(store_open(&s, &dir, STORE_READ, &e) == 0);
 	EXPECT(count_runs(s, NULL, NULL) == 1);
 	store_close(s);
+	EXPECT(store_open_to_read(&s, &dir, &e) == 0);
+	EXPECT(count_runs(s, NULL, NULL) == 2);
+	store_close(s);
+	struct spool spool = SPOOL_INIT(&dir);
+	EXPECT(spool_begin(&spool, &b, &e) < 0 && e.errnum == EROFS);
+	EXPECT(spool_end(&spool, &b, &end, &e) < 0 && e.errnum == EROFS);
+	spool_close(&spool);
 	return CHILD_OK;
 }
 

@@ -475,7 +475,7 @@ def _fds():
     return {n: path for n, path in found.items() if not path.startswith("/proc/")}
 
 
-STATE_FILES = {"state.db", "state.db-wal", "state.db-shm", "lock", "runs"}
+STATE_FILES = {"state.db", "state.db-wal", "state.db-shm", "lock", "runs", "spool", "swept"}
 RUN_FILES = re.compile(r"output(\.\d+)?\.jsonl|verdict\.json|observation\.json|timeline\.jsonl")
 
 
@@ -484,7 +484,7 @@ def stray_files(bulkhead):
     stray = []
     if bulkhead.state.is_dir():
         stray += [p for p in bulkhead.state.iterdir()
-                  if p.name not in STATE_FILES and not p.name.startswith("state.db.corrupt-")]
+                  if p.name not in STATE_FILES and not p.name.startswith(("state.db.corrupt-", "spool.refused-"))]
         stray += [p for p in bulkhead.state.glob("runs/*/*") if not RUN_FILES.fullmatch(p.name)]
     stray += [*bulkhead.top.glob(".bulkhead-*"), *bulkhead.cwd.glob(".bulkhead-*")]
     return [str(p) for p in stray]

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -186,6 +187,156 @@ def test_many_bulkheads_at_once(bulkhead):
     assert sorted((row["key"], row["exit_status"]) for row in rows) == wanted
 
 
+def test_readers_among_the_writers_miss_nothing(bulkhead):
+    """Who lists while others write and take in sees each run that had ended before, once."""
+    faults, done = [], []
+
+    def many():
+        for _ in range(30):
+            done.append(bulkhead.command("run", "--verdict", path := bulkhead.verdict_path(), "true") and path)
+
+    writers = [threading.Thread(target=many) for _ in range(3)]
+    for t in writers:
+        t.start()
+    while any(t.is_alive() for t in writers):
+        ended = {json.loads(path.read_bytes())["id"] for path in list(done)}
+        rows = runs(bulkhead)
+        listed = {row["id"] for row in rows if row["state"] == "ended"}
+        if not ended <= listed or len(ids(rows)) != len(set(ids(rows))):
+            faults.append((ended - listed, ids(rows)))
+    for t in writers:
+        t.join()
+    assert not faults
+    assert len(runs(bulkhead)) == 90 and {row["cause"] for row in runs(bulkhead)} == {"ok"}
+
+
+# ---- the spool ----
+
+
+def spooled(bulkhead):
+    return [p for p in bulkhead.state.glob("spool/*") if p.stat().st_size]
+
+
+def test_a_short_run_leaves_its_record_to_others(bulkhead):
+    verdicts = [bulkhead.run("true").verdict for _ in range(3)]
+    if max(verdict["usage"]["wall_us"] for verdict in verdicts) > 50_000:
+        pytest.skip("no run is short on this machine")
+    ended = [verdict["id"] for verdict in verdicts]
+    assert not (bulkhead.state / "state.db").exists()
+    assert stat_mode(bulkhead.state / "spool") == 0o700
+    assert [(p.name, stat_mode(p)) for p in spooled(bulkhead)] == [("now", 0o600)]
+    assert ids(runs(bulkhead)) == ended[::-1]
+    assert (bulkhead.state / "state.db").exists() and not spooled(bulkhead)
+
+
+def test_a_run_that_has_time_takes_in_what_waits(bulkhead):
+    bulkhead.run("true")
+    with bulkhead.background("sh", "-c", "read x", stdin=subprocess.PIPE) as p:
+        wait_until(lambda: (bulkhead.state / "state.db").exists() and not spooled(bulkhead), what="the taking in")
+        p.stdin.close()
+        p.stdin = None
+        p.wait(seconds(10))
+    assert len(spooled(bulkhead)) == 1  # its end
+    assert [row["state"] for row in runs(bulkhead)] == ["ended", "ended"]
+
+
+def test_the_spool_stays_small(bulkhead):
+    words = ["sh", "-c", ":", "x" * 20000]
+    most = 0
+    for _ in range(40):
+        assert bulkhead.command("run", *words).status == 0
+        most = max(most, sum(p.stat().st_size for p in spooled(bulkhead)))
+    assert most < 512 << 10
+    assert len(runs(bulkhead)) == 40
+
+
+def test_a_damaged_spool_costs_no_other_record(bulkhead):
+    before = bulkhead.run("true").verdict["id"]
+    with open(bulkhead.state / "spool/now", "ab") as spool:
+        spool.write(b"\0" * 3000 + bytes(range(256)) * 9 + b"\nrun1 0123456789abcdef e\t=../../x\t.\n")
+    after = bulkhead.run("true").expect("ok", 0).verdict["id"]
+    listed = bulkhead.command("runs", "--json")
+    assert [json.loads(line)["id"] for line in listed.out.splitlines()] == [after, before]
+    assert "damaged records: put aside as 'spool.refused-" in listed.err
+    (aside,) = bulkhead.state.glob("spool.refused-*")
+    assert aside.stat().st_size > 5000
+    assert bulkhead.command("runs").err == ""
+
+
+def test_a_record_that_was_cut_short_costs_no_other(bulkhead):
+    first = bulkhead.run("true").verdict["id"]
+    now = bulkhead.state / "spool/now"
+    os.truncate(now, now.stat().st_size - 100)
+    second = bulkhead.run("true").expect("ok", 0).verdict["id"]
+    assert [(row["id"], row["state"]) for row in runs(bulkhead)] == [(second, "ended"), (first, "lost")]
+    assert not list(bulkhead.state.glob("spool.refused-*"))
+
+
+@pytest.mark.parametrize("make", ["fifo", "directory", "symlink"])
+def test_what_is_in_the_way_of_the_spool_is_said(bulkhead, make):
+    bulkhead.run("true")
+    assert len(runs(bulkhead)) == 1
+    now, precious = bulkhead.state / "spool/now", bulkhead.file("precious", "text")
+    now.unlink(missing_ok=True)
+    {"fifo": os.mkfifo, "directory": os.mkdir, "symlink": lambda path: os.symlink(precious, path)}[make](now)
+    r = bulkhead.run("echo", "out")
+    assert (r.status, r.out) == (0, "out\n") and r.verdict["cause"] == "ok"
+    assert r.err.count("\n") == 1 and "this run leaves no record" in r.err
+    assert precious.read_text() == "text"
+    now.rmdir() if make == "directory" else now.unlink()
+    bulkhead.run("true")
+    assert len(runs(bulkhead)) == 2
+
+
+# What is mounted goes with the namespace, and nobody else sees it. $1 is bulkhead, "$@" its whole command line.
+WITH_MOUNTS = 'mount --make-rprivate / && mkdir -p -m 700 "$BULKHEAD_STATE" && cd "$BULKHEAD_STATE"; set -e; '
+SMALL = 'mount -t tmpfs -o size=128k,mode=700 none . && cd .; '
+FILL = 'head -c 1M /dev/zero >"$BULKHEAD_STATE/ballast" 2>/dev/null || true; '
+READ_ONLY = 'mount --bind . . && mount -o remount,bind,ro .; '
+
+
+def in_mounts(bulkhead, script):
+    bulkhead.wrapper = ["unshare", "-m", "sh", "-c", WITH_MOUNTS + script + 'cd /; exec "$@"', "sh"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("script", [SMALL + 'cd "$BULKHEAD_STATE";' + FILL, READ_ONLY], ids=["full", "read-only"])
+def test_without_a_place_for_the_record_the_run_goes_on(bulkhead, script):
+    in_mounts(bulkhead, script)
+    r = bulkhead.run("sh", "-c", "echo out; exit 3")
+    assert (r.status, r.out) == (3, "out\n")
+    assert "warning: this run leaves no record: " in r.err and r.err.count("record") == 1
+    assert "no space left on device" in r.err or "read-only file system" in r.err
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("script", [
+    SMALL + 'cd "$BULKHEAD_STATE"; "$1" run true; "$1" run true; ' + FILL,
+    '"$1" run true; "$1" run true; ' + READ_ONLY,
+], ids=["full", "read-only"])
+def test_what_cannot_be_taken_in_can_be_read(bulkhead, script):
+    in_mounts(bulkhead, script)
+    rows = runs(bulkhead)
+    assert [row["cause"] for row in rows] == ["ok", "ok"]
+    shown = bulkhead.command("show", "--json", "0")
+    assert "more than one run" in shown.err
+
+
+def test_bulkheads_killed_at_any_point_leave_sound_records(bulkhead):
+    """Each run is there at most once, as ended or lost, whatever the moment; and the next one is fine."""
+    for step in range(60):
+        p = bulkhead.start("run", "true", stderr=subprocess.DEVNULL)
+        time.sleep(step % 30 * 0.0003)
+        p.kill()
+        p.wait()
+    last = bulkhead.run("true").expect("ok", 0).verdict["id"]
+    rows = runs(bulkhead)
+    assert ids(rows)[0] == last and len(ids(rows)) == len(set(ids(rows)))
+    assert {row["state"] for row in rows} <= {"ended", "lost"}
+    assert {(row["state"], row["cause"]) for row in rows} <= {("ended", "ok"), ("lost", "supervisor_lost")}
+    assert not list(bulkhead.state.glob("*refused*")) and not list(bulkhead.state.glob("*corrupt*"))
+
+
 # ---- killed itself ----
 
 
@@ -333,6 +484,7 @@ def test_a_torn_log_is_mended(bulkhead):
 
 def test_a_damaged_data_base_is_put_aside(bulkhead):
     bulkhead.run("true")
+    assert len(runs(bulkhead)) == 1
     for path in bulkhead.state.glob("state.db*"):
         path.unlink()
     bulkhead.file("state.db", b"no data base at all" * 1000, mode=0o600, below=bulkhead.state)
