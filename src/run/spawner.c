@@ -213,6 +213,20 @@ static bool is_forbidden(const struct host *host, const struct report *r)
 		(r->errnum == EPERM || (r->errnum == EACCES && !host->privileged));
 }
 
+/*
+ * Something was to appear where the root file system, which is read-only, has no place for it. That
+ * one is a directory and the other is not shows as EINVAL of move_mount(2).
+ */
+static bool lacks_place(const struct plan *plan, const struct report *r)
+{
+	if (r->stage != REPORT_BOX || r->step < 0 || (size_t)r->step >= plan->box.n)
+		return false;
+	enum step_kind kind = plan->box.v[r->step].kind;
+	bool missing = r->errnum == ENOENT || r->errnum == ENOTDIR;
+	return (kind == STEP_TMPFS && missing) ||
+		(kind == STEP_ATTACH && (missing || r->errnum == EINVAL));
+}
+
 static void word_failure(const struct spawn *s, const struct host *host, const struct report *r,
 	struct arena *a, struct setup_failure *ret)
 {
@@ -225,6 +239,13 @@ static void word_failure(const struct spawn *s, const struct host *host, const s
 		: r->stage == REPORT_MAKER
 		? word_maker(r, a)
 		: word_step(r->stage == REPORT_BOX ? &plan->box : &plan->payload, r, a);
+	if (lacks_place(plan, r)) {
+		ret->blame = BLAME_REQUEST;
+		ret->what = arena_printf(a,
+			"%s; the root file system has no such place of this kind: "
+			"name one that it has, or one below /tmp",
+			ret->what);
+	}
 	if (is_forbidden(host, r)) {
 		struct host_userns why = {0};
 		host_explain_userns(&why, a, r->errnum);

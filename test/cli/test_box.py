@@ -253,6 +253,26 @@ def test_hide_and_tmpfs(bulkhead):
     assert os.listdir(cache) == ["old"]
 
 
+@pytest.mark.parametrize("option, value", [
+    ("--read", "/etc/hostname:/etc/no-such"),
+    ("--read", "/etc/hostname:/etc"),
+    ("--write", ".:/etc/hostname"),
+    ("--tmpfs", "/no/such"),
+])
+def test_no_place_to_put_it(bulkhead, option, value):
+    """The root of a box is read-only: what is to appear there needs a place of its kind already."""
+    r = bulkhead.run(option, value, "true").expect("setup_failed", 125)
+    assert "has no such place of this kind" in r.err and "(blame: request)" in r.err
+    assert value.rpartition(":")[2] in r.err
+
+
+def test_places_are_made_in_private_directories(bulkhead):
+    inner = bulkhead.file("inner", "below\n")
+    r = bulkhead.run("--read", "/etc/passwd:/tmp/a/b", "--tmpfs", "/tmp/c", "--read", f"{inner}:/tmp/c/d",
+                     "cat", "/tmp/a/b", "/tmp/c/d").expect("ok", 0)
+    assert r.out.startswith("root:") and r.out.endswith("below\n")
+
+
 def test_hidden_wins_over_written(bulkhead):
     bulkhead.file("dir/secret", "hidden")
     out = inside(bulkhead, "cat dir/secret 2>/dev/null; : >dir/new; echo done", "--write", "dir", "--hide", "dir/secret")
