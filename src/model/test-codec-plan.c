@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/plan.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "model/request.h"
+
+/*
+ * The golden table: each NAME.json in test/golden/plan is a request and a host, and NAME.expected
+ * the plan that is made of them, as it is printed, with what is not printed below; or why there is
+ * none. UPDATE_GOLDEN=1 writes the expectations anew; git shows what changed.
+ *
+ * A file that is left out of "files" does not exist for what is optional or hidden, and does for
+ * what a request names; it is a directory unless its name has a dot inside.
+ */
+
+static const char golden[] = TEST_GOLDEN "/plan/";
+
+struct golden_case {
+	const char *name;
+	json_t *json, *request, *host, *files;
+	struct arena *a;
+	struct request asked;
+	struct policy policy;
+	struct host found;
+	struct resolved resolved;
+	struct plan_input input;
+	struct plan plan;
+};
+
+/* ---- reading a case; a member that nobody knows is a mistake in it ---- */
+
+static void known(
+	const struct golden_case *c, const char *what, json_t *object, const char *const *names)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		size_t i = 0;
+		while (names[i] && strcmp(names[i], key) != 0)
+			i++;
+		if (!names[i])
+			fail_msg("%s: there is no '%s' in a %s", c->name, key, what);
+	}
+}
+
+static const char *text_of(json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : otherwise;
+}
+
+static bool flag_of(json_t *object, const char *key, bool otherwise)
+{
+	json_t *value = json_object_get(object, key);
+	return value ? json_is_true(value) : otherwise;
+}
+
+static uint64_t number_of(json_t *object, const char *key, uint64_t otherwise)
+{
+	json_t *value = json_object_get(object, key);
+	return value ? (uint64_t)json_integer_value(value) : otherwise;
+}
+
+static struct strv strings_of(struct golden_case *c, json_t *object, const char *key)
+{
+	struct strv list = {0};
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, key), i, value)
+		strv_push(c->a, &list, json_string_value(value));
+	return list;
+}
+
+static bool contains(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* ---- the request ---- */
+
+static struct bind_list binds_of(struct golden_case *c, const char *key)
+{
+	const struct strv texts = strings_of(c, c->request, key);
+	struct bind_list list = {arena_calloc(c->a, texts.n + 1, sizeof *list.v), texts.n};
+	struct error e = ERROR_INIT;
+
+	for (size_t i = 0; i < texts.n; i++)
+		if (bind_rule_parse(&list.v[i], c->a, texts.v[i], &e) < 0)
+			fail_msg("%s: %s", c->name, e.text);
+	return list;
+}
+
+static void read_limits(struct golden_case *c)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json_object_get(c->request, "limits"), key, value)
+	{
+		int limit = limit_from_name(key);
+		if (limit < 0 ||
+			limit_parse((enum limit)limit, json_string_value(value),
+				&c->asked.limits[limit]) < 0)
+			fail_msg("%s: limit '%s' is no limit", c->name, key);
+		c->asked.limit_given[limit] = true;
+	}
+}
+
+static void read_user(struct golden_case *c)
+{
+	const char *user = text_of(c->request, "user", NULL);
+	unsigned uid, gid;
+
+	c->asked.user_given = user != NULL;
+	if (!user || strcmp(user, "self") == 0)
+		c->asked.user.mode = USER_SELF;
+	else if (strcmp(user, "isolated") == 0)
+		c->asked.user.mode = USER_ISOLATED;
+	else if (sscanf(user, "%u:%u", &uid, &gid) == 2)
+		c->asked.user = (struct policy_user){USER_ID, uid, gid};
+	else
+		fail_msg("%s: user '%s'", c->name, user);
+}
+
+static void read_environment(struct golden_case *c)
+{
+	const char *key;
+	json_t *value, *env = json_object_get(c->request, "env");
+	struct policy_env *to = &c->asked.env;
+
+	to->set = arena_calloc(c->a, json_object_size(env) + 1, sizeof *to->set);
+	json_object_foreach(env, key, value) to->set[to->n_set++] =
+		(struct env_pair){key, json_string_value(value)};
+	to->unset = strings_of(c, c->request, "unset");
+	to->clear = flag_of(c->request, "clear_env", false);
+}
+
+static void read_request(struct golden_case *c)
+{
+	static const char *const names[] = {"argv", "policy", "limits", "oom", "read", "write",
+		"hide", "tmpfs", "root", "workdir", "env", "unset", "clear_env", "user", "network",
+		"tty", "log", "key", "best_effort", NULL};
+	struct request *r = &c->asked;
+
+	known(c, "request", c->request, names);
+	r->argv = strings_of(c, c->request, "argv");
+	if (r->argv.n == 0)
+		strv_push(c->a, &r->argv, "true");
+	r->policy = text_of(c->request, "policy", "default");
+	read_limits(c);
+	r->oom_given = json_object_get(c->request, "oom") != NULL;
+	r->oom = r->oom_given ? (enum oom_mode)oom_mode_from_name(text_of(c->request, "oom", ""))
+			      : OOM_GROUP;
+	r->read = binds_of(c, "read");
+	r->write = binds_of(c, "write");
+	r->hide = strings_of(c, c->request, "hide");
+	r->tmpfs = strings_of(c, c->request, "tmpfs");
+	r->root = text_of(c->request, "root", NULL);
+	r->workdir = text_of(c->request, "workdir", NULL);
+	read_environment(c);
+	read_user(c);
+	r->network_given = json_object_get(c->request, "network") != NULL;
+	r->network = strcmp(text_of(c->request, "network", "none"), "host") == 0 ? NETWORK_HOST
+										 : NETWORK_NONE;
+	r->tty = flag_of(c->request, "tty", false);
+	r->key = text_of(c->request, "key", NULL);
+	r->best_effort = flag_of(c->request, "best_effort", false);
+}
+
+/* ---- the host ---- */
+
+static enum rung rung_of(const struct golden_case *c, const char *name)
+{
+	for (int i = 0; i < RUNG_COUNT_; i++)
+		if (strcmp(rung_name((enum rung)i), name) == 0)
+			return (enum rung)i;
+	fail_msg("%s: there is no rung '%s'", c->name, name);
+	return RUNG_NONE;
+}
+
+static void read_cgroup(struct golden_case *c, struct host_cgroup *cg)
+{
+	const struct strv without = strings_of(c, c->host, "without");
+
+	cg->rung = rung_of(c, text_of(c->host, "rung", "cgroup-v2"));
+	for (int i = 0; i < CONTROLLER_COUNT_ && cg->rung != RUNG_NONE; i++)
+		if (!contains(&without, controller_name((enum controller)i)))
+			cg->base[i] = "/sys/fs/cgroup";
+	cg->has_swap = cg->rung != RUNG_NONE && !contains(&without, "swap");
+	cg->why_not_better = text_of(c->host, "why", NULL);
+	cg->remedy = text_of(c->host, "remedy", NULL);
+}
+
+static void read_host(struct golden_case *c)
+{
+	static const char *const names[] = {"uid", "gid", "privileged", "rung", "without", "why",
+		"remedy", "userns", "cpus", "seccomp", "landlock", "mount_setattr", "idmap", NULL};
+	struct host *h = &c->found;
+
+	known(c, "host", c->host, names);
+	h->uid = (uint32_t)number_of(c->host, "uid", 0);
+	h->gid = (uint32_t)number_of(c->host, "gid", h->uid);
+	h->privileged = flag_of(c->host, "privileged", h->uid == 0);
+	h->home = h->uid == 0 ? "/root" : "/home/user";
+	h->cwd = "/work";
+	h->kernel = "6.12.0";
+	h->kernel_version = 6 << 16 | 12;
+	h->machine = "x86_64";
+	h->n_cpus = (unsigned)number_of(c->host, "cpus", 4);
+	h->cpu_mask[0] = (1ull << h->n_cpus) - 1;
+	h->memory_bytes = 8ull << 30;
+	h->userns.why = text_of(c->host, "userns", NULL);
+	h->userns.remedy = text_of(c->host, "remedy", NULL);
+	h->userns.usable = !h->userns.why;
+	h->seccomp = flag_of(c->host, "seccomp", true);
+	h->landlock_abi = (int)number_of(c->host, "landlock", 6);
+	h->mount_setattr = flag_of(c->host, "mount_setattr", true);
+	h->clone_into_cgroup = h->proc_mountable = true;
+	h->idmapped_mounts = flag_of(c->host, "idmap", h->privileged);
+	read_cgroup(c, &h->cgroup);
+}
+
+/* ---- its files, as run/resolve.c would find them ---- */
+
+static const char *absolute(struct golden_case *c, const char *path)
+{
+	return path_normalize(c->a, c->found.cwd, path_expand_home(c->a, c->found.home, path));
+}
+
+static void add_path(struct golden_case *c, struct resolved_list *list, const char *source,
+	const char *dest, bool idmappable)
+{
+	if (!list->v)
+		list->v = arena_calloc(c->a, 128, sizeof *list->v);
+	const char *base = path_base(dest);
+	list->v[list->n++] = (struct resolved_path){.source = source,
+		.dest = dest,
+		.is_dir = *base == '.' || !strchr(base, '.'),
+		.idmappable = idmappable};
+}
+
+static void find_binds(
+	struct golden_case *c, struct resolved_list *list, const struct bind_list *rules)
+{
+	const struct strv exist = strings_of(c, c->files, "exist");
+
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct bind_rule *rule = &rules->v[i];
+		const char *source = absolute(c, rule->source);
+		if (!rule->optional || contains(&exist, source))
+			add_path(c, list, source, rule->dest ? absolute(c, rule->dest) : source,
+				!rule->optional);
+	}
+}
+
+static void find_hidden(struct golden_case *c)
+{
+	const struct strv exist = strings_of(c, c->files, "exist");
+	const struct strv *hide = &c->policy.filesystem.hide;
+
+	for (size_t i = 0; i < hide->n; i++) {
+		const char *path = absolute(c, hide->v[i]);
+		if (contains(&exist, path) || contains(&c->asked.hide, hide->v[i]))
+			add_path(c, &c->resolved.hide, path, path, false);
+	}
+}
+
+static void find_cwd(struct golden_case *c)
+{
+	struct resolved *r = &c->resolved;
+	const char *workdir = c->policy.filesystem.workdir;
+
+	r->cwd = workdir ? absolute(c, workdir) : c->found.cwd;
+	if (workdir && (!r->root || strcmp(r->root, "/") != 0))
+		return;
+	r->cwd_writable = c->policy.filesystem.cwd == CWD_WRITE;
+	add_path(c, r->cwd_writable ? &r->write : &r->read, r->cwd, r->cwd, true);
+}
+
+static void find_files(struct golden_case *c)
+{
+	static const char *const names[] = {"exist", "console", NULL};
+	struct resolved *r = &c->resolved;
+	const struct policy_filesystem *fs = &c->policy.filesystem;
+
+	known(c, "set of files", c->files, names);
+	r->root = fs->root ? absolute(c, fs->root) : NULL;
+	add_path(c, &r->tmpfs, "/tmp", "/tmp", false);
+	for (size_t i = 0; i < fs->tmpfs.n; i++)
+		add_path(c, &r->tmpfs, fs->tmpfs.v[i], fs->tmpfs.v[i], false);
+	find_binds(c, &r->write, &fs->write);
+	find_binds(c, &r->read, &fs->read);
+	find_cwd(c);
+	find_hidden(c);
+	strv_push(c->a, &r->devices, "null");
+	strv_push(c->a, &r->devices, "urandom");
+	r->console = text_of(c->files, "console", NULL);
+	if (c->found.uid == 0 && c->policy.user.mode == USER_SELF)
+		strv_push(c->a, &r->protect, "/proc/sys");
+}
+
+/* ---- request × host → plan ---- */
+
+static int make_plan(struct golden_case *c, struct error *e)
+{
+	static char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8", token[] = "API_TOKEN=x",
+		    loader[] = "LD_PRELOAD=/x.so";
+	static char *const callers[] = {path, lang, token, loader, NULL};
+
+	if (policy_load(&c->policy, c->a, NULL, c->asked.policy, e) < 0 ||
+		request_apply(&c->asked, &c->policy, c->a, e) < 0)
+		return -1;
+	find_files(c);
+	c->input = (struct plan_input){.id = "06gzw6kxed68aspb",
+		.argv = c->asked.argv,
+		.environ = callers,
+		.own_process_group = !c->resolved.console,
+		.capture_wanted = flag_of(c->request, "log", false) || c->policy.capture_log,
+		.best_effort = c->asked.best_effort,
+		.tty = c->asked.tty,
+		.isolated_base = 1000000000,
+		.random = 2};
+	return plan_make(&c->plan, &c->policy, &c->found, &c->resolved, &c->input, c->a, e);
+}
+
+typedef void golden_fn(struct golden_case *c, int made, const struct error *e);
+
+static void do_case(const char *name, golden_fn *check)
+{
+	static const char *const names[] = {"what", "request", "host", "files", NULL};
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct error e = ERROR_INIT;
+	json_error_t fault;
+	struct golden_case c = {.name = name, .a = &a};
+
+	c.json = json_load_file(
+		arena_printf(&a, "%s%s.json", golden, name), JSON_REJECT_DUPLICATES, &fault);
+	if (!c.json)
+		fail_msg("%s: line %d: %s", name, fault.line, fault.text);
+	known(&c, "case", c.json, names);
+	c.request = json_object_get(c.json, "request");
+	c.host = json_object_get(c.json, "host");
+	c.files = json_object_get(c.json, "files");
+	read_request(&c);
+	read_host(&c);
+	int made = make_plan(&c, &e);
+	check(&c, made, &e);
+	json_decref(c.json);
+}
+
+static int is_case(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+	return dot && strcmp(dot, ".json") == 0;
+}
+
+static void for_each_golden(golden_fn *check)
+{
+	struct dirent **entries;
+	int n = scandir(golden, &entries, is_case, alphasort);
+
+	assert_true(n >= 30);
+	for (int i = 0; i < n; i++) {
+		char *name = entries[i]->d_name;
+		name[strlen(name) - strlen(".json")] = 0;
+		do_case(name, check);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+/* ---- what is expected ---- */
+
+static void put_list(struct buf *b, const char *what, const struct strv *list)
+{
+	buf_printf(b, "%s:", what);
+	for (size_t i = 0; i < list->n; i++)
+		buf_printf(b, " %s", list->v[i]);
+	buf_putc(b, '\n');
+}
+
+/* Of a plan, what nobody needs to see who only wants to know what a box will be. */
+static void put_unprinted(struct buf *b, const struct plan *p)
+{
+	put_list(b, "environment", &p->envp);
+	put_list(b, "exec", &p->exec_paths);
+	buf_printf(b, "uid map: %sgid map: %s", p->uid_map, p->gid_map);
+	if (p->cpu_mask[0])
+		buf_printf(b, "cpus: %#llx\n", (unsigned long long)p->cpu_mask[0]);
+	if (p->idmap.used)
+		buf_printf(b, "idmap: %u:%u to %u:%u\n", p->idmap.file_uid, p->idmap.file_gid,
+			p->idmap.box_uid, p->idmap.box_gid);
+	buf_printf(b, "setgroups %s, %s, %s, %s\n", p->deny_setgroups ? "denied" : "allowed",
+		p->own_root ? "box made as its own root" : "box made as the maker",
+		p->capture ? "captured" : "not captured", p->sampled ? "sampled" : "not sampled");
+}
+
+static char *read_file(struct arena *a, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	char *text = arena_calloc(a, 1, 1 << 18);
+	size_t n = fread(text, 1, (1 << 18) - 1, f);
+	fclose(f);
+	text[n] = 0;
+	return text;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+/* It differs from one architecture to the other; golden/filter has the filters themselves. */
+static void hide_filter_size(struct steps *steps)
+{
+	for (size_t i = 0; i < steps->n; i++)
+		if (steps->v[i].kind == STEP_FILTER)
+			steps->v[i].number = 1;
+}
+
+static void check_golden(struct golden_case *c, int made, const struct error *e)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+	const char *path = arena_printf(c->a, "%s%s.expected", golden, c->name);
+
+	if (made < 0) {
+		buf_printf(&b, "refused: %s (blame: %s)\n", e->text, blame_name(e->blame));
+	} else {
+		hide_filter_size(&c->plan.payload);
+		buf_printf(&b, "%s\n", plan_format_json(&c->plan, &c->found, c->a));
+		put_unprinted(&b, &c->plan);
+	}
+	if (getenv("UPDATE_GOLDEN"))
+		write_file(path, buf_str(&b));
+	const char *expected = read_file(c->a, path);
+	if (!expected || strcmp(expected, buf_str(&b)) != 0)
+		fail_msg("%s: this is not what %s says:\n%s", c->name, path, buf_str(&b));
+}
+
+static void test_golden(void **state)
+{
+	(void)state;
+	for_each_golden(check_golden);
+}
+
+/* ---- what holds for every plan ---- */
+
+static int index_of(const struct steps *steps, enum step_kind kind)
+{
+	for (size_t i = 0; i < steps->n; i++)
+		if (steps->v[i].kind == kind)
+			return (int)i;
+	return -1;
+}
+
+/* The walls stand before the stranger runs, in an order in which each of them can be built. */
+static void check_walls(const struct golden_case *c)
+{
+	const struct steps *s = &c->plan.payload;
+	int last = (int)s->n - 1;
+
+	assert_int_equal(index_of(s, STEP_EXEC), last);
+	assert_in_range(index_of(s, STEP_NO_NEW_PRIVS), 0, last - 1);
+	assert_in_range(index_of(s, STEP_DROP_CAPS), 0, last - 1);
+	assert_in_range(index_of(s, STEP_CLOSE_FDS), 0, last - 1);
+	assert_true(index_of(s, STEP_STDIO) < index_of(s, STEP_CLOSE_FDS));
+	assert_true(index_of(s, STEP_SCOPE) < index_of(s, STEP_RLIMIT)); /* it opens a file */
+	if (c->found.seccomp)
+		assert_int_equal(index_of(s, STEP_FILTER), last - 1);
+	if (c->plan.wants_group) {
+		assert_in_range(index_of(s, STEP_GROUPS), 0, last - 1);
+		assert_true(index_of(s, STEP_GROUPS) < index_of(s, STEP_CGROUPNS));
+		assert_true(index_of(s, STEP_GROUPS) < index_of(s, STEP_NO_NEW_PRIVS));
+	}
+}
+
+/* Each tree is taken once, from the host's root as it was, and put in its place once. */
+static void check_slots(const struct golden_case *c)
+{
+	bool grabbed[PLAN_MAX_SLOTS] = {false}, changed = false;
+	const struct steps *s = &c->plan.box;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct step *step = &s->v[i];
+		assert_in_range(step->slot, 0, PLAN_MAX_SLOTS - 1);
+		if (step->kind == STEP_GRAB) {
+			assert_false(changed || grabbed[step->slot]);
+			grabbed[step->slot] = true;
+			continue;
+		}
+		changed = true;
+		if (step->kind == STEP_ATTACH || step->kind == STEP_ROOT_SLOT) {
+			assert_true(grabbed[step->slot]);
+			grabbed[step->slot] = false;
+		}
+	}
+	for (size_t i = 0; i < PLAN_MAX_SLOTS; i++)
+		assert_false(grabbed[i]);
+}
+
+static void check_invariants(struct golden_case *c, int made, const struct error *e)
+{
+	if (made < 0) {
+		assert_true(e->blame != BLAME_NONE && e->blame != BLAME_US && *e->text);
+		return;
+	}
+	check_walls(c);
+	check_slots(c);
+	for (int i = 0; i < LIMIT_COUNT_; i++) {
+		const struct limit_value *v = &c->policy.limits.v[i];
+		bool promised = v->set && v->value && v->origin == ORIGIN_ASKED;
+		if (promised && !c->asked.best_effort)
+			assert_int_not_equal(c->plan.by[i], ENFORCED_NONE);
+	}
+	assert_non_null(plan_format_text(&c->plan, &c->found, c->a));
+}
+
+static void test_invariants(void **state)
+{
+	(void)state;
+	for_each_golden(check_invariants);
+}
+
+/* ---- no rule without an example ---- */
+
+static unsigned seen_steps[STEP_COUNT_], seen_rungs[RUNG_COUNT_], seen_enforcers[ENFORCED_COUNT_];
+static struct strv seen_policies;
+static struct arena seen_arena;
+
+static void count(struct golden_case *c, int made, const struct error *e)
+{
+	(void)e;
+	if (made < 0)
+		return;
+	for (size_t i = 0; i < c->plan.box.n; i++)
+		seen_steps[c->plan.box.v[i].kind]++;
+	for (size_t i = 0; i < c->plan.payload.n; i++)
+		seen_steps[c->plan.payload.v[i].kind]++;
+	for (int i = 0; i < LIMIT_COUNT_; i++)
+		seen_enforcers[c->plan.by[i]]++;
+	seen_rungs[c->found.cgroup.rung]++;
+	strv_push(&seen_arena, &seen_policies, arena_strdup(&seen_arena, c->asked.policy));
+}
+
+static void test_everything_has_an_example(void **state)
+{
+	(void)state;
+	for_each_golden(count);
+	for (int i = 0; i < STEP_COUNT_; i++)
+		if (!seen_steps[i])
+			fail_msg("no plan has a step '%s'", step_kind_name((enum step_kind)i));
+	for (int i = 0; i < ENFORCED_COUNT_; i++)
+		if (!seen_enforcers[i])
+			fail_msg("no plan has '%s'", enforced_by_name((enum enforced_by)i));
+	for (int i = 0; i < RUNG_COUNT_; i++)
+		assert_int_not_equal(seen_rungs[i], 0);
+	for (const char *const *name = policy_shipped_names(); *name; name++)
+		if (!contains(&seen_policies, *name))
+			fail_msg("no plan is made by policy '%s'", *name);
+	arena_fini(&seen_arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_invariants),
+		cmocka_unit_test(test_everything_has_an_example),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
