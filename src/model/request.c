@@ -131,6 +131,31 @@ static int apply_env(const struct request *r, struct policy *p, struct arena *a,
 	return 0;
 }
 
+static bool is_same_list(const struct strv *x, const struct strv *y)
+{
+	bool same = x->n == y->n;
+	for (size_t i = 0; same && i < x->n; i++)
+		same = strcmp(x->v[i], y->v[i]) == 0;
+	return same;
+}
+
+/*
+ * A key alone only names the run: it makes no breaker of settings that nobody chose. A policy that
+ * has chosen some, and leaves the key to the request, means one.
+ */
+static bool asks_for_breaker(const struct policy_breaker *b, struct arena *a)
+{
+	struct policy standard;
+	struct error e = ERROR_INIT;
+	if (b->key)
+		return true;
+	if (policy_load(&standard, a, NULL, "default", &e) < 0)
+		return false;
+	return b->threshold != standard.breaker.threshold ||
+		b->window_us != standard.breaker.window_us ||
+		!is_same_list(&b->on, &standard.breaker.on);
+}
+
 int request_apply(const struct request *r, struct policy *policy, struct arena *a, struct error *e)
 {
 	struct policy p = *policy;
@@ -141,7 +166,7 @@ int request_apply(const struct request *r, struct policy *policy, struct arena *
 		p.user = r->user;
 	if (r->network_given)
 		p.network = r->network;
-	if (r->key && p.breaker.key) /* a key alone only names the run: it makes no breaker */
+	if (r->key && asks_for_breaker(&p.breaker, a))
 		p.breaker.key = r->key;
 	if (policy_check(&p, e) < 0) {
 		if (e)

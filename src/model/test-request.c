@@ -192,6 +192,13 @@ static void test_rest(void **state)
 	p = policy_of(&a, "{}");
 	apply(&r, &p, &a);
 	assert_null(p.breaker.key); /* nobody asked for a breaker */
+	static const char *const asking[] = {
+		"breaker: {threshold: 3}\n", "breaker: {window: 1m}\n", "breaker: {on: [later]}\n"};
+	for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
+		p = policy_of(&a, asking[i]);
+		apply(&r, &p, &a);
+		assert_string_equal(p.breaker.key, "new");
+	}
 }
 
 int main(void)

@@ -199,6 +199,35 @@ def test_directory_without_permission(bulkhead):
     closed.chmod(0o755)
 
 
+# ---- what this version cannot do is refused, not skipped ----
+
+
+def test_key_names_a_run_and_makes_no_breaker(bulkhead):
+    for command, cause, status in (("true", "ok", 0), ("false", "exit_nonzero", 1)):
+        r = bulkhead.run("--key", "k1", command)
+        r.expect(cause, status, key="k1")
+    bulkhead.run("--key", "k2", "true")
+    listed = [json.loads(line) for line in bulkhead.command("runs", "--json", "--key", "k1").out.splitlines()]
+    assert [row["key"] for row in listed] == ["k1", "k1"]
+
+
+@pytest.mark.parametrize("text, words, what", [
+    ("breaker: {key: k0}", [], "a breaker"),
+    ("breaker: {key: k0, cooldown: 1m}", [], "a breaker"),
+    ("breaker: {threshold: 3}", ["--key", "k1"], "a breaker"),
+    ("breaker: {key: k0}", ["--key", "k1"], "a breaker"),
+    ("retry: {attempts: 3}", [], "retries"),
+    ("pool: {size: 2}", [], "a pool"),
+    ("exec: {mode: audit}", [], "exec rules"),
+    ("capture: {messages: run}", [], "messages"),
+])
+def test_sections_that_are_not_done(bulkhead, text, words, what):
+    path = bulkhead.file("policy.yaml", text + "\n")
+    r = bulkhead.run("--policy", path, *words, "echo", "ran")
+    expect_refused(r, f"asks for {what}", "--best-effort", blame="policy")
+    bulkhead.run("--best-effort", "--policy", path, *words, "true").expect("ok", 0)
+
+
 # ---- the verdict's place ----
 
 
