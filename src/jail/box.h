@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kernel/pty.h"
 #include "model/plan.h"
 
 /*
@@ -82,6 +83,8 @@ struct box {
 	int into_cgroup;
 	int tasks[BOX_MAX_TASKS];
 	unsigned n_tasks;
+	int terminal; /* the socket on which the supervisor gets the payload's pty */
+	struct pty_look look; /* and how that is to be */
 	uint64_t signal_mask; /* the payload's, as the caller had it */
 	bool pipe_was_ignored; /* the caller had SIGPIPE ignored */
 	int slots[PLAN_MAX_SLOTS]; /* -1, or a tree that the supervisor has grabbed already */

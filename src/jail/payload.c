@@ -7,6 +7,7 @@
 #include "jail/box.h"
 #include "kernel/cred.h"
 #include "kernel/landlock.h"
+#include "kernel/pty.h"
 #include "kernel/rlimit.h"
 #include "kernel/seccomp.h"
 #include "kernel/sys.h"
@@ -108,6 +109,21 @@ static long step_stdio(struct box *box, const struct step *step)
 	return sys_rt_sigprocmask(SIG_SETMASK, &box->signal_mask, NULL);
 }
 
+static long step_terminal(struct box *box, const struct step *step)
+{
+	struct pty pty;
+	long r = pty_open(step->path, &pty);
+	if (r == 0)
+		r = pty_put_look(pty.slave, &box->look);
+	if (r == 0)
+		r = pty_control(pty.slave);
+	if (r == 0)
+		r = pty_send(box->terminal, &pty);
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = sys_dup3(pty.slave, i, 0);
+	return r;
+}
+
 static long step_close_fds(struct box *box, const struct step *step)
 {
 	(void)box;
@@ -125,6 +141,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step 
 	[STEP_GROUPS] = step_groups,
 	[STEP_CGROUPNS] = step_cgroupns,
 	[STEP_OWN_GROUP] = step_own_group,
+	[STEP_TERMINAL] = step_terminal,
 	[STEP_RLIMIT] = step_rlimit,
 	[STEP_AFFINITY] = step_affinity,
 	[STEP_CHDIR] = step_chdir,

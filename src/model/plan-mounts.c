@@ -308,7 +308,8 @@ static int grab_root(struct plan_build *b, int *ret_slot)
 static int grab_console(struct plan_build *b, int *ret_slot)
 {
 	*ret_slot = -1;
-	if (!b->resolved->console)
+	/* a program with a terminal of its own has no business with the caller's */
+	if (!b->resolved->console || b->plan->tty)
 		return 0;
 	*ret_slot = new_slot(b);
 	if (*ret_slot < 0)

@@ -16,6 +16,9 @@
 #define SCOPE_SIGNAL          2u
 #define SCOPE_ABI             6
 
+/* The box's own devpts, so that the terminal has a name in there. */
+#define PTMX "/dev/pts/ptmx"
+
 /* Inside a box with an isolated user the payload is this uid of the box's own range. */
 #define ISOLATED_UID   1000
 #define ISOLATED_RANGE 65536
@@ -283,11 +286,13 @@ static void plan_payload_steps(struct plan_build *b)
 		plan_payload(b, .kind = STEP_GROUPS);
 		plan_payload(b, .kind = STEP_CGROUPNS);
 	}
-	if (b->input->own_process_group)
+	if (b->input->own_process_group && !b->plan->tty) /* else a session of its own */
 		plan_payload(b, .kind = STEP_OWN_GROUP);
 	add_affinity(b);
 	plan_payload(b, .kind = STEP_STDIO);
 	add_credentials(b);
+	if (b->plan->tty) /* which is to belong to the payload's user */
+		plan_payload(b, .kind = STEP_TERMINAL, .path = PTMX);
 	plan_payload(b, .kind = STEP_CHDIR, .path = b->resolved->cwd);
 	plan_payload(b, .kind = STEP_NO_NEW_PRIVS);
 	add_scope(b);
@@ -401,6 +406,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	struct plan plan = {.id = input->id, .policy = policy, .argv = input->argv};
 	struct plan_build b = {&plan, policy, host, resolved, input, a, e};
 	plan.new_network = policy->network == NETWORK_NONE;
+	plan.tty = input->tty;
 	plan.box.v = arena_calloc(a, PLAN_MAX_STEPS, sizeof(struct step));
 	plan.payload.v = arena_calloc(a, PLAN_MAX_STEPS, sizeof(struct step));
 	for (size_t i = 0; i < resolved->notes.n; i++)

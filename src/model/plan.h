@@ -51,6 +51,7 @@ enum step_kind {
 	STEP_GROUPS, /* into the run's cgroups (the v1 ones; v2 happened at clone) */
 	STEP_CGROUPNS, /* a cgroup namespace rooted there */
 	STEP_OWN_GROUP, /* a process group of its own */
+	STEP_TERMINAL, /* a new session with a new pty of the devpts whose ptmx is at path */
 	STEP_RLIMIT, /* resource number: soft value, hard value2 */
 	STEP_AFFINITY, /* to the CPUs of plan->cpu_mask */
 	STEP_CHDIR, /* to path */
@@ -120,6 +121,7 @@ struct plan {
 	enum enforced_by by[LIMIT_COUNT_];
 	bool wants_group; /* a limit or the kill needs the run's cgroups */
 	bool capture; /* stdout and stderr are piped through the supervisor */
+	bool tty; /* the payload has a pty, whose other end the supervisor relays */
 	bool sampled; /* memory is sampled */
 	/* Things a person should know that are no errors, NULL-terminated once there is one. */
 	struct strv notes;
@@ -158,7 +160,7 @@ struct plan_input {
 	bool own_process_group; /* there is no controlling terminal to share */
 	bool capture_wanted; /* --log */
 	bool best_effort;
-	bool tty;
+	bool tty; /* a terminal of its own, in place of all that the caller has */
 	uint32_t isolated_base; /* first host uid of this run's range, for --user isolated */
 	uint32_t random; /* spreads the CPUs chosen for --cpus */
 };

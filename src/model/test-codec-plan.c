@@ -412,6 +412,8 @@ static void put_unprinted(struct buf *b, const struct plan *p)
 	buf_printf(b, "setgroups %s, %s, %s, %s\n", p->deny_setgroups ? "denied" : "allowed",
 		p->own_root ? "box made as its own root" : "box made as the maker",
 		p->capture ? "captured" : "not captured", p->sampled ? "sampled" : "not sampled");
+	if (p->tty)
+		buf_puts(b, "relayed\n");
 }
 
 static char *read_file(struct arena *a, const char *path)

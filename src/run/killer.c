@@ -106,7 +106,7 @@ void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_ter
 		killer_kill(w, ACT_CANCELLED, 0);
 	} else if (w->state == WATCH_RUNNING) {
 		killer_record(w, ACT_CANCELLED, sig, false, 0);
-		if (!from_terminal || !terminal_is_shared(&w->terminal))
+		if (!from_terminal || !terminal_told_all(&w->terminal, sig))
 			signal_payload(w, sig);
 		if (!from_terminal) {
 			signal_payload(w, SIGCONT);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "run/caller-fd.h"
 
 #define BUFFER_SIZE (64 * 1024)
 /* A pipe holds a megabyte at most unless its maker is privileged: what is left at the end. */
@@ -43,6 +43,8 @@ static void lose_sink(struct output_stream *s)
 	if (s->sink_epoll >= 0)
 		uv_poll_stop(&s->writable);
 	end_stream(s);
+	if (s->owner->hooks.lost)
+		s->owner->hooks.lost(s->owner->hooks.data);
 }
 
 /* True at once where nothing has to be waited for, or where a write will say so by itself. */
@@ -83,7 +85,7 @@ static void pass_on(struct output_stream *s)
 	}
 }
 
-/* Wait for room, as told by the next change and not by the state: see watch_sink(). */
+/* Wait for room, as told by the next change and not by the state: see open_sink(). */
 static void wait_for_room(struct output_stream *s, int timeout_ms)
 {
 	struct epoll_event event;
@@ -161,30 +163,20 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 }
 
 /*
- * -1 for what epoll does not take: regular files and the like of /dev/null. Edge-triggered: a
- * terminal calls itself writable with less room than a newline or a tab takes.
+ * Edge-triggered: a terminal calls itself writable with less room than a newline or a tab takes.
  */
-static int watch_sink(int fd)
-{
-	struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		epoll = fd_close(epoll);
-	return epoll;
-}
-
-/* The caller's own description may not be made non-blocking: it is the caller's too. */
 static void open_sink(struct output_stream *s)
 {
-	char path[32];
 	struct stat st;
-	s->sink_epoll = watch_sink(s->number);
+	s->sink_open = true;
+	s->sink_epoll = caller_fd_watch(s->number, EPOLLOUT | EPOLLET);
 	if (s->sink_epoll < 0 || fstat(s->number, &st) < 0)
 		return;
 	s->sink_is_socket = S_ISSOCK(st.st_mode);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->number);
-	if (!s->sink_is_socket)
-		s->sink_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	s->sink_fd = caller_fd_reopen(s->number, O_WRONLY);
+	if (uv_poll_init(s->owner->loop, &s->writable, s->sink_epoll) != 0)
+		s->sink_epoll = fd_close(s->sink_epoll);
+	s->writable.data = s;
 }
 
 /* A closed one has /dev/null in its place, read-only: the payload writes for the log alone. */
@@ -194,41 +186,74 @@ static bool is_wanted(int fd)
 	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-static int open_stream(struct output *o, int i, int *ret_child)
+static int open_stream(struct output_stream *s)
 {
-	struct output_stream *s = &o->stream[i];
+	if (is_wanted(s->number))
+		open_sink(s);
+	s->buffer = malloc(BUFFER_SIZE);
+	return s->buffer ? 0 : -1;
+}
+
+static int read_from_take(struct output_stream *s, int fd)
+{
+	if (uv_poll_init(s->owner->loop, &s->readable, fd) != 0) {
+		fd_close(fd);
+		return -1;
+	}
+	s->fd = fd;
+	s->readable.data = s;
+	return 0;
+}
+
+static int open_pipe(struct output_stream *s, int *ret_child)
+{
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
-	*s = (struct output_stream){
-		.owner = o, .number = i + 1, .fd = -1, .sink_fd = -1, .sink_epoll = -1};
 	*ret_child = fds[1];
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	s->sink_open = is_wanted(s->number);
-	if (s->sink_open)
-		open_sink(s);
-	if (s->sink_epoll >= 0 && uv_poll_init(o->loop, &s->writable, s->sink_epoll) != 0)
-		s->sink_epoll = fd_close(s->sink_epoll);
-	s->buffer = malloc(BUFFER_SIZE);
-	if (!s->buffer || uv_poll_init(o->loop, &s->readable, fds[0]) != 0) {
-		fd_close(fds[0]);
-		return -1;
-	}
-	s->fd = fds[0];
-	s->readable.data = s->writable.data = s;
-	return 0;
+	return read_from_take(s, fds[0]);
+}
+
+static void init(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks)
+{
+	*o = (struct output){.loop = loop, .hooks = *hooks, .last_us = time_monotonic_us()};
+	for (int i = 0; i < 2; i++)
+		o->stream[i] = (struct output_stream){
+			.owner = o, .number = i + 1, .fd = -1, .sink_fd = -1, .sink_epoll = -1};
 }
 
 int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
 	int ret_child[2], struct error *e)
 {
-	*o = (struct output){.loop = loop, .hooks = *hooks, .last_us = time_monotonic_us()};
-	o->stream[0].fd = o->stream[1].fd = o->stream[0].sink_epoll = o->stream[1].sink_epoll =
-		o->stream[0].sink_fd = o->stream[1].sink_fd = ret_child[0] = ret_child[1] = -1;
+	init(o, loop, hooks);
+	ret_child[0] = ret_child[1] = -1;
 	for (int i = 0; i < 2; i++)
-		if (open_stream(o, i, &ret_child[i]) < 0)
+		if (open_stream(&o->stream[i]) < 0 || open_pipe(&o->stream[i], &ret_child[i]) < 0)
 			return error_set(e, BLAME_HOST, errno, "cannot make pipes for the output");
 	return 0;
+}
+
+int output_open_terminal(
+	struct output *o, uv_loop_t *loop, const struct output_hooks *hooks, struct error *e)
+{
+	init(o, loop, hooks);
+	if (open_stream(&o->stream[0]) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make room for the output");
+	return 0;
+}
+
+int output_read_from_take(struct output *o, int master)
+{
+	int r = read_from_take(&o->stream[0], master);
+	read_on(&o->stream[0]);
+	return r;
+}
+
+void output_stop_reading(struct output *o)
+{
+	for (int i = 0; i < 2; i++)
+		end_stream(&o->stream[i]);
 }
 
 void output_start(struct output *o)
@@ -276,6 +301,6 @@ static void close_stream(struct output_stream *s, uint64_t deadline_us)
 void output_close(struct output *o, int timeout_ms)
 {
 	uint64_t deadline = time_monotonic_us() + (uint64_t)timeout_ms * 1000;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; o->loop && i < 2; i++)
 		close_stream(&o->stream[i], deadline);
 }

@@ -22,7 +22,7 @@ struct output;
 struct output_stream {
 	struct output *owner;
 	int number; /* 1 or 2: the stream, and the caller's descriptor that it goes to */
-	int fd; /* read end of the payload's pipe, -1 when it has ended */
+	int fd; /* read end of the payload's pipe or master of its terminal, -1 when it has ended */
 	bool sink_open; /* the caller still wants it */
 	/*
 	 * An epoll that watches the caller's descriptor, or -1 for a file, which is always writable. libuv is
@@ -46,6 +46,8 @@ struct output_hooks {
 	void (*seen)(void *data, int stream, const char *bytes, size_t size, uint64_t at_us);
 	/* There was more than the limit; called once. What is within it is passed on. */
 	void (*limit_reached)(void *data);
+	/* The caller reads a stream no more; may be NULL. */
+	void (*lost)(void *data);
 };
 
 struct output {
@@ -64,13 +66,24 @@ struct output {
  */
 int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
 	int ret_child[2], struct error *e);
+/*
+ * For a payload with a terminal, whose output is one stream: it is read from there, once
+ * output_read_from_take() has given the master, and goes to the caller's stdout.
+ */
+int output_open_terminal(
+	struct output *o, uv_loop_t *loop, const struct output_hooks *hooks, struct error *e);
+/* Begin to read from @master. 0, or -1 with errno and @master closed. */
+int output_read_from_take(struct output *o, int master);
+/* Read no more: what the payload still writes is lost. */
+void output_stop_reading(struct output *o);
 /* Begin to read. */
 void output_start(struct output *o);
 /* True while a stream waits for the caller to read. */
 bool output_is_blocked(const struct output *o);
 /*
  * The payload's processes are gone: read what is left in the pipes (at most what a pipe holds),
- * pass it on within @timeout_ms, and close. Writers outside the box are not waited for.
+ * pass it on within @timeout_ms, and close. Writers outside the box are not waited for. Nothing to do
+ * for what was never opened (all zero).
  */
 void output_close(struct output *o, int timeout_ms);
 

@@ -82,16 +82,33 @@ static uint64_t output_limit(const struct limits *limits)
 	return v->set && v->origin == ORIGIN_ASKED ? v->value : 0;
 }
 
+static void on_output_lost(void *data)
+{
+	struct watch *w = data;
+	if (w->plan->tty)
+		relay_hang_up(&w->relay);
+}
+
 static int open_output(struct watch *w, int stdio[3], struct error *e)
 {
-	struct output_hooks hooks = {w, on_output, on_output_limit};
-	if (!w->plan->capture)
-		return 0;
-	if (output_open(&w->output, &w->loop, &hooks, &stdio[1], e) < 0)
-		return -1;
+	struct output_hooks hooks = {w, on_output, on_output_limit, on_output_lost};
+	int r = w->plan->tty       ? output_open_terminal(&w->output, &w->loop, &hooks, e)
+		: w->plan->capture ? output_open(&w->output, &w->loop, &hooks, &stdio[1], e)
+				   : 0;
+	if (r < 0 || !w->plan->capture)
+		return r;
 	w->output.limit = output_limit(w->limits);
 	w->o->usage.output_known = true;
 	return 0;
+}
+
+/* Either the program shares the caller's, or it has one of its own. */
+static void open_terminal(struct watch *w, struct pty_look *ret_look)
+{
+	if (w->plan->tty)
+		relay_open(&w->relay, &w->loop, &w->output, ret_look);
+	else
+		terminal_open(&w->terminal);
 }
 
 /* libuv's handles are linked with each other by address, and the maker has the spawn's. */
@@ -115,13 +132,14 @@ static int start(struct watch *w, struct error *e)
 		.pipe_was_ignored = run_pipe_was_ignored(),
 	};
 	if (run_check_descriptors((unsigned)w->plan->n_slots, e) < 0 ||
-		spawn_plan(&w->spawn, w->plan, w->a, e) < 0 || watch_open(w, e) < 0 ||
-		open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
+		spawn_plan(&w->spawn, w->plan, w->a, e) < 0 || watch_open(w, e) < 0)
+		return -1;
+	open_terminal(w, &request.look);
+	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;
 	memcpy(w->stdio, request.stdio, sizeof(w->stdio));
-	spawn_payload(&w->spawn, &request);
-	return 0;
+	return spawn_payload(&w->spawn, &request, e);
 }
 
 static void observe_sampled(struct watch *w)
@@ -141,10 +159,11 @@ static void observe_sampled(struct watch *w)
 static void observe_end(struct watch *w)
 {
 	struct observation *o = w->o;
-	if (w->plan->capture) {
+	if (w->plan->capture || w->plan->tty)
 		output_close(&w->output, FLUSH_MS);
+	if (w->plan->capture)
 		o->usage.output_seen_bytes = w->output.seen_bytes;
-	}
+	relay_close(&w->relay); /* so that what is to be said about it finds a terminal as it was */
 	if (w->group) {
 		group_read(w->group, o, w->a);
 		victims_find(o, o->id);
@@ -165,7 +184,7 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->signal_fd = -1;
 	w->stdio[1] = w->stdio[2] = -1;
 	o->started_us = time_realtime_us();
-	terminal_open(&w->terminal);
+	w->terminal.fd = -1;
 	if (start(w, &e) < 0)
 		fail_setup(o, &e, a);
 	else

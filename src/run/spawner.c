@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +25,11 @@ static struct box_stack maker_stack, init_stack, payload_stack;
 void spawn_begin(struct spawn *ret)
 {
 	int life[2] = {-1, -1};
-	*ret = (struct spawn){.maker_pidfd = -1, .init_pidfd = -1, .payload_pidfd = -1};
+	*ret = (struct spawn){.maker_pidfd = -1,
+		.init_pidfd = -1,
+		.payload_pidfd = -1,
+		.terminal_read = -1,
+		.pty = PTY_INIT};
 	ret->begin_error = pipe2(life, O_CLOEXEC) < 0 ? errno : 0;
 	ret->life_read = life[0];
 	ret->life_fd = life[1];
@@ -33,6 +38,7 @@ void spawn_begin(struct spawn *ret)
 		.life = life[0],
 		.stdio = {-1, -1, -1},
 		.into_cgroup = -1,
+		.terminal = -1,
 		.init_stack = &init_stack,
 		.payload_stack = &payload_stack,
 		.go = GO_BORN,
@@ -129,9 +135,21 @@ int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct
 	return 0;
 }
 
-void spawn_payload(struct spawn *s, const struct spawn_request *request)
+static int open_socket(struct spawn *s, struct error *e)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a socket");
+	s->terminal_read = ends[0];
+	s->box.terminal = ends[1];
+	return 0;
+}
+
+int spawn_payload(struct spawn *s, const struct spawn_request *request, struct error *e)
 {
 	struct box *box = &s->box;
+	if (box->plan->tty && open_socket(s, e) < 0)
+		return -1;
 	const struct group_entry *entry = request->entry;
 	box->into_cgroup = entry ? entry->into_fd : -1;
 	box->n_tasks = entry ? entry->n_tasks : 0;
@@ -141,7 +159,9 @@ void spawn_payload(struct spawn *s, const struct spawn_request *request)
 		box->stdio[i] = request->stdio[i];
 	memcpy(&box->signal_mask, &request->signal_mask, sizeof(box->signal_mask));
 	box->pipe_was_ignored = request->pipe_was_ignored;
+	box->look = request->look;
 	release_maker(s, GO_READY);
+	return 0;
 }
 
 /* ---- how it went ---- */
@@ -290,7 +310,18 @@ static void close_makers(struct spawn *s)
 	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
 		s->box.slots[i] = fd_close(s->box.slots[i]);
 	s->box.root = fd_close(s->box.root);
+	s->box.terminal = fd_close(s->box.terminal);
 	s->life_read = fd_close(s->life_read);
+}
+
+/* The payload runs: get hold of it. 0 or -errno. */
+static long take_hold(struct spawn *s)
+{
+	s->init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
+	s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
+	if (s->init_pidfd < 0 || s->payload_pidfd < 0)
+		return s->init_pidfd < 0 ? s->init_pidfd : s->payload_pidfd;
+	return s->box.plan->tty ? pty_receive(s->terminal_read, &s->pty) : 0;
 }
 
 int spawn_finish(
@@ -301,13 +332,11 @@ int spawn_finish(
 	bool failed = report.stage != REPORT_NONE;
 	close_makers(s);
 	if (!failed && status == 0 && s->box.init_pid > 0 && s->box.payload_pid > 0) {
-		s->init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
-		s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
-		if (s->init_pidfd >= 0 && s->payload_pidfd >= 0)
+		long r = take_hold(s);
+		if (r == 0)
 			return 0;
-		report = (struct report){.stage = REPORT_MAKER,
-			.step = MAKER_PAYLOAD,
-			.errnum = -(s->init_pidfd < 0 ? s->init_pidfd : s->payload_pidfd)};
+		report = (struct report){
+			.stage = REPORT_MAKER, .step = MAKER_PAYLOAD, .errnum = (int32_t)-r};
 		failed = true;
 	}
 	if (failed)
@@ -338,5 +367,8 @@ void spawn_fini(struct spawn *s)
 	s->life_fd = fd_close(s->life_fd);
 	s->init_pidfd = fd_close(s->init_pidfd);
 	s->payload_pidfd = fd_close(s->payload_pidfd);
+	s->terminal_read = fd_close(s->terminal_read);
+	s->pty.master = fd_close(s->pty.master);
+	s->pty.slave = fd_close(s->pty.slave);
 	s->maker_pidfd = fd_close(s->maker_pidfd);
 }

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "jail/box.h"
+#include "kernel/pty.h"
 #include "model/host.h"
 #include "model/observation.h"
 #include "model/plan.h"
@@ -28,6 +29,8 @@ struct spawn {
 	int life_fd; /* how init is told that the payload has ended */
 	int init_pidfd; /* from spawn_finish() on */
 	int payload_pidfd; /* from spawn_finish() on, when the exec happened */
+	int terminal_read; /* where the payload's pty comes from, with plan->tty */
+	struct pty pty; /* that, from spawn_finish() on: may be taken */
 	bool idmap_refused; /* a writable path is on a file system that cannot be idmapped */
 };
 
@@ -36,6 +39,7 @@ struct spawn_request {
 	int stdio[3]; /* borrowed until spawn_finish(); -1: leave the caller's */
 	sigset_t signal_mask; /* the payload's */
 	bool pipe_was_ignored;
+	struct pty_look look; /* of the payload's terminal, with plan->tty */
 };
 
 /* Start the maker, before anything is known. What fails is told by spawn_plan(). */
@@ -50,8 +54,8 @@ void spawn_network(struct spawn *s, bool new_network);
  */
 int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct error *e);
 
-/* All is there that the payload needs. */
-void spawn_payload(struct spawn *s, const struct spawn_request *request);
+/* All is there that the payload needs. -1 with e set (BLAME_HOST). */
+int spawn_payload(struct spawn *s, const struct spawn_request *request, struct error *e);
 
 /*
  * Reap the maker (blocks until its end) and see how it went. 0: the payload runs. -1: it does not;

@@ -13,6 +13,7 @@ void terminal_open(struct terminal *t)
 	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (t->fd < 0)
 		return;
+	t->leader = getsid(0) == getpid();
 	t->foreground = tcgetpgrp(t->fd) == t->group;
 	t->modes_known = t->foreground && tcgetattr(t->fd, &t->modes) == 0;
 }
@@ -20,6 +21,11 @@ void terminal_open(struct terminal *t)
 bool terminal_is_shared(const struct terminal *t)
 {
 	return t->fd >= 0;
+}
+
+bool terminal_told_all(const struct terminal *t, int sig)
+{
+	return terminal_is_shared(t) && !(sig == SIGHUP && t->leader);
 }
 
 /* SIGTTOU, which is what a background process gets for this, is blocked in the supervisor. */

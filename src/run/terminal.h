@@ -26,14 +26,20 @@
 struct terminal {
 	int fd; /* the controlling terminal, -1: none */
 	pid_t group; /* our process group */
+	bool leader; /* we lead its session */
 	bool foreground; /* it was in the foreground when we started */
 	bool modes_known;
 	struct termios modes;
 };
 
 void terminal_open(struct terminal *t);
-/* True if a signal from the kernel reached the payload as well as us. */
+/* True if the payload has the terminal, too. */
 bool terminal_is_shared(const struct terminal *t);
+/*
+ * True if signal @sig, when the kernel sent it to us, has reached the payload as well. All that is
+ * typed does; a hang-up is told to the session's leader only.
+ */
+bool terminal_told_all(const struct terminal *t, int sig);
 /*
  * Stop this process as its job was stopped, return when it is continued. *ret_stopped_us is how
  * long that was. @payload: its process group gets the terminal back if it had it.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "kernel/sys.h"
 
@@ -317,13 +318,17 @@ static void on_oom(uv_poll_t *handle, int status, int events)
 static void on_child(struct watch *w)
 {
 	siginfo_t info = {0};
-	if (w->state != WATCH_RUNNING || w->payload_reaped || !terminal_is_shared(&w->terminal))
+	if (w->state != WATCH_RUNNING || w->payload_reaped ||
+		!(w->plan->tty || terminal_is_shared(&w->terminal)))
 		return;
 	if (sys_waitid(P_PIDFD, w->spawn.payload_pidfd, &info, WSTOPPED | WNOHANG, NULL) < 0 ||
 		info.si_pid == 0)
 		return;
 	uint64_t stopped_us;
-	terminal_stop_self(&w->terminal, &stopped_us);
+	if (!w->plan->tty)
+		terminal_stop_self(&w->terminal, &stopped_us);
+	else if (!relay_suspend(&w->relay, &stopped_us))
+		return;
 	w->stopped_us += stopped_us;
 	w->output.last_us += stopped_us;
 	sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
@@ -374,6 +379,8 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 	int sig = (int)s->ssi_signo;
 	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
 	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
+	if (w->plan->tty && relay_signal(&w->relay, sig))
+		return;
 	if (keep_early(w, sig, pid, s->ssi_uid, from_kernel))
 		return;
 	switch (sig) {
@@ -423,6 +430,8 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 		killer_finish(w);
 		return;
 	}
+	if (w->plan->tty && relay_start_take(&w->relay, &w->spawn.pty) < 0)
+		log_line("warning: the program's terminal is not connected: %s", errno_text(errno));
 	watch_disarm(w, TIMER_BOUND);
 	watch_enter(w, WATCH_RUNNING);
 	arm_limits(w);

@@ -7,6 +7,7 @@
 
 #include "run/group.h"
 #include "run/output.h"
+#include "run/relay.h"
 #include "run/run.h"
 #include "run/sampler.h"
 #include "run/spawner.h"
@@ -62,6 +63,7 @@ struct watch {
 	struct spawn spawn;
 	int stdio[3]; /* the child's ends of what is captured, until it has them; else -1 */
 	struct output output;
+	struct relay relay; /* with plan->tty */
 	struct terminal terminal;
 	struct sampler sampler;
 	uv_timer_t timer[TIMER_COUNT_];
