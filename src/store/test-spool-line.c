@@ -10,11 +10,14 @@
 
 #define ID "06gzxeqw9zf5wa3g"
 
+/* The last word is cut: it has no NUL. */
+static const char hostile_argv[] = "sh\0-c\0\n\nrun1 0 b\t.\n";
+
 static const struct run_record whole = {.id = ID,
 	.key = "a\tb\\n\nc",
 	.policy = "",
-	.argv = "sh\0-c\0\n\nrun1 0 b\t.\n",
-	.argv_size = 22,
+	.argv = hostile_argv,
+	.argv_size = sizeof hostile_argv - 1,
 	.argc = 3,
 	.pid = 7,
 	.started_us = 1700000000000000,
