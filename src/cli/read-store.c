@@ -21,7 +21,7 @@ void read_store_close(struct read_store *r)
 {
 	/* Where runs are few and short, nobody else has taken the time. */
 	if (r->store)
-		store_tidy(r->store, &RETENTION_DEFAULT, true);
+		store_tidy(r->store, &RETENTION_DEFAULT, false);
 	store_close(r->store);
 	state_dir_close(&r->dir);
 	*r = READ_STORE_INIT;

@@ -29,8 +29,8 @@
 
 /*
  * Pages in the log from which it is written back. The log is read whole by the next process that opens
- * the data base while no other has it open, about 0.8 µs a page, and a run
- * writes a dozen.
+ * the data base while no other has it open, about 0.8 µs a page, and a
+ * segment of the spool is about a hundred.
  */
 #define WAL_PAGES_IDLE   100
 #define WAL_PAGES_URGENT 400
@@ -444,6 +444,6 @@ void store_tidy(struct store *s, const struct retention *r, bool idle)
 		return;
 	uint64_t now = time_realtime_us();
 	retention_apply(s, r, now);
-	if (idle)
+	if (idle || s->mode == STORE_WRITE)
 		retention_sweep(s->dir, r, now);
 }

@@ -65,7 +65,8 @@ int store_take_in(struct store *s, enum take_in how_much, struct error *e);
 
 /*
  * Write the log back and remove what is too old, when it is time for that. @idle: there is time, so the disk may
- * be waited for; without it only when it can be put off no longer, about once in 200 runs.
+ * be waited for; without it only when it can be put off no longer, about once in 200 runs. Who opened for
+ * STORE_CASUAL and is not idle is spared the looking for what no row knows.
  */
 void store_tidy(struct store *s, const struct retention *r, bool idle);
 
