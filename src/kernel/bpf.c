@@ -36,7 +36,7 @@ void bpf_emit_set(struct bpf_program *p, int dst, int32_t value)
 
 void bpf_emit_add(struct bpf_program *p, int dst, int32_t value)
 {
-	bpf_emit(p, BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, value);
+	bpf_emit(p, BPF_ALU64 | BPF_ADD, dst, 0, 0, value); /* BPF_K is 0 */
 }
 
 void bpf_emit_load(struct bpf_program *p, int dst, int src, int off)

@@ -48,12 +48,11 @@ static int open_reader(struct reader *r, int fd)
 		return -EBADMSG;
 	if (h.type_len > SECTION_MAX || h.str_len > SECTION_MAX)
 		return -EBADMSG;
-	r->fd = fd;
+	*r = (struct reader){.fd = fd};
 	r->at = (uint64_t)h.hdr_len + h.type_off;
 	r->end = r->at + h.type_len;
 	r->strings = (uint64_t)h.hdr_len + h.str_off;
 	r->strings_end = r->strings + h.str_len;
-	r->chunk_size = 0;
 	return 0;
 }
 

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -354,4 +356,58 @@ int cgroup_wait_change(int fd, int timeout_ms)
 	struct pollfd p = {.fd = fd, .events = POLLPRI};
 	int n = poll(&p, 1, timeout_ms);
 	return n <= 0 ? n : (p.revents & POLLPRI) != 0;
+}
+
+/* ---- by id ---- */
+
+/* FILEID_KERNFS, which no header has: the handle is the id. */
+#define HANDLE_OF_KERNFS 0xfe
+
+static int open_v2_mount(const char **ret_path)
+{
+	static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	struct statfs fs;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (statfs(places[i], &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		*ret_path = places[i];
+		return open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+static int open_by_id(int mount, uint64_t id)
+{
+	union {
+		struct file_handle handle;
+		unsigned char room[sizeof(struct file_handle) + sizeof(id)];
+	} u = {.handle = {.handle_bytes = sizeof(id), .handle_type = HANDLE_OF_KERNFS}};
+	memcpy(u.room + sizeof(struct file_handle), &id, sizeof(id));
+	return open_by_handle_at(mount, &u.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int cgroup_path_of_id(uint64_t id, char *ret, size_t size)
+{
+	char link[64], path[4096];
+	const char *root = NULL;
+	cleanup_fd int mount = open_v2_mount(&root);
+	cleanup_fd int group = mount < 0 ? -1 : open_by_id(mount, id);
+	if (group < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", group);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -1;
+	path[n] = 0;
+	size_t skip = strlen(root);
+	if (strncmp(path, root, skip) != 0 || (path[skip] != '/' && path[skip])) {
+		errno = ENOENT; /* mounted over, or removed meanwhile */
+		return -1;
+	}
+	if (snprintf(ret, size, "%s", path[skip] ? path + skip : "/") >= (int)size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return 0;
 }

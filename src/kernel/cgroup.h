@@ -69,6 +69,13 @@ ssize_t cgroup_procs(int group, pid_t *pids, size_t room);
  */
 ssize_t cgroup_signal_each(int group, int signal);
 
+/*
+ * The path, from the root of the v2 hierarchy where it is mounted in one of the usual places, of the group
+ * with the id (inode number) @id, into @ret of @size bytes. 0; or -1 with errno: ESTALE for one
+ * that is gone, ENOENT without such a mount, EPERM without CAP_DAC_READ_SEARCH.
+ */
+int cgroup_path_of_id(uint64_t id, char *ret, size_t size);
+
 /* An eventfd that counts when v1 group @group is out of memory; told before the kill. */
 int cgroup_v1_oom_event(int group);
 /* Wait at most @timeout_ms for a change of v2 file @fd, which was read before. 1, 0, or -1. */

@@ -28,7 +28,7 @@ enum { ARG_SIG, ARG_INFO, ARG_TASK, ARG_GROUP, ARG_RESULT };
 
 struct target {
 	uint64_t ns_dev, ns_ino;
-	struct trace_signal last[TRACE_SIGNALS];
+	struct trace_signals signals;
 };
 
 static_assert(sizeof(struct trace_signal) == 64, "a record's place is found by a shift");
@@ -102,7 +102,7 @@ static void find_record(struct bpf_program *p)
 	bpf_emit_leave_if(p, BPF_JGT, R8, TRACE_SIGNALS - 1);
 	bpf_emit(p, BPF_ALU64 | BPF_LSH | BPF_K, R8, 0, 0, RECORD_SHIFT);
 	bpf_emit(p, BPF_ALU64 | BPF_ADD | BPF_X, R8, R7, 0, 0);
-	bpf_emit_add(p, R8, offsetof(struct target, last));
+	bpf_emit_add(p, R8, offsetof(struct target, signals));
 }
 
 static void note(struct bpf_program *p, int32_t helper, int member)
@@ -243,16 +243,14 @@ int trace_watch(const struct trace *t, pid_t pid, dev_t ns_dev, ino_t ns_ino)
 	return bpf_map_put(t->targets, &key, &target);
 }
 
-bool trace_last(const struct trace *t, pid_t pid, int sig, struct trace_signal *ret)
+int trace_read(const struct trace *t, pid_t pid, struct trace_signals *ret)
 {
 	uint32_t key = (uint32_t)pid;
 	struct target target;
-	if (sig < 0 || sig >= TRACE_SIGNALS || bpf_map_get(t->targets, &key, &target) < 0)
-		return false;
-	if (target.last[sig].time_ns == 0)
-		return false;
-	*ret = target.last[sig];
-	return true;
+	int rc = bpf_map_get(t->targets, &key, &target);
+	if (rc == 0)
+		*ret = target.signals;
+	return rc;
 }
 
 void trace_forget(const struct trace *t, pid_t pid)

@@ -64,8 +64,12 @@ void trace_close(struct trace *t);
  * sender whether it is inside). 0 or -errno.
  */
 int trace_watch(const struct trace *t, pid_t pid, dev_t ns_dev, ino_t ns_ino);
-/* The newest signal @sig delivered to @pid; false if there was none since trace_watch(). */
-bool trace_last(const struct trace *t, pid_t pid, int sig, struct trace_signal *ret);
+/* By its number, the newest of each signal that was delivered since trace_watch(). */
+struct trace_signals {
+	struct trace_signal last[TRACE_SIGNALS];
+};
+/* 0 or -errno: ENOENT for one that is not watched. Whole records of a process that is dead. */
+int trace_read(const struct trace *t, pid_t pid, struct trace_signals *ret);
 void trace_forget(const struct trace *t, pid_t pid);
 
 #endif

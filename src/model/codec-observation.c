@@ -87,8 +87,21 @@ static const struct field victim_fields[] = {
 static const struct field killer_fields[] = {
 	ENUM("known", known, killer_known),
 	INT("pid", pid),
+	INT("inside_pid", inside_pid),
 	COMM("comm", comm),
 	UID("uid", uid),
+	INT("signal", signal),
+	KNOWN_U64("at_us", at_us, at_known),
+	TEXT("cgroup", cgroup),
+	{NULL},
+};
+#undef HERE
+
+#define HERE senders
+static const struct field senders_fields[] = {
+	BOOL("watched", watched),
+	U64("from_us", from_us),
+	TEXT("why_not", why_not),
 	{NULL},
 };
 #undef HERE
@@ -155,6 +168,7 @@ static const struct field observation_fields[] = {
 	COMM("leader_comm", leader_comm),
 	INT("leader_pid", leader_pid),
 	SUB("killer", killer, killer_fields),
+	SUB("senders", senders, senders_fields),
 	BOOL("seccomp", seccomp),
 	SUB("setup", setup, setup_fields),
 	LIST("acts", acts, n_acts, act_fields),

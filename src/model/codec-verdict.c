@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "model/codec-json.h"
 #include "model/facts.h"
+#include "model/sender.h"
 #include "model/verdict.h"
 #include "model/words.h"
 
@@ -166,12 +167,15 @@ static json_t *killer_object(const struct facts *f)
 {
 	const struct killer *k = &f->o->killer;
 
-	if (f->signal == 0 || k->known == KILLER_UNKNOWN || k->known == KILLER_KERNEL)
+	if (f->signal == 0 || !sender_is_process(k))
 		return json_null();
 	json_t *object = json_object();
 	json_put_take(object, "pid", pid_or_null(k->pid));
 	json_put_take(object, "comm", comm_text(k->comm));
 	json_put_take(object, "uid", json_u64(k->uid));
+	json_put_take(object, "inside_pid", pid_or_null(k->inside_pid));
+	json_put_take(object, "cgroup", json_visible(k->cgroup));
+	json_put_take(object, "unit", json_visible(sender_unit(k, f->a)));
 	return object;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/parse.h"
 #include "model/facts.h"
+#include "model/sender.h"
 #include "model/words.h"
 
 #define TEXT_SHOWN 1000
@@ -73,15 +74,15 @@ static void look_at_sender(struct looker *l)
 	if (l->f->signal == 0)
 		return;
 	if (k->known == KILLER_UNKNOWN)
-		say(l,
-			l->f->o->privileged ? "not seen"
-					    : "not seen: it is not visible to an ordinary user");
-	else if (k->known == KILLER_KERNEL)
-		say(l, "the kernel");
+		say(l, arena_printf(l->a, "not seen: %s", sender_unseen_words(l->f)));
+	else if (!sender_is_process(k))
+		say(l, k->known == KILLER_KERNEL ? "the kernel" : "bulkhead itself");
 	else
 		say(l,
-			arena_printf(l->a, "%s: %s, uid %u", killer_known_name(k->known),
-				words_process(l->a, k->comm, k->pid), (unsigned)k->uid));
+			arena_printf(l->a, "%s: %s, uid %u%s%s", killer_known_name(k->known),
+				words_process(l->a, k->comm, k->pid), (unsigned)k->uid,
+				k->cgroup ? ", cgroup " : "",
+				k->cgroup ? words_visible(l->a, k->cgroup, TEXT_SHOWN) : ""));
 }
 
 static void say_counter(struct looker *l, const struct counter *c)

@@ -35,6 +35,7 @@ static const char *const killers[] = {
 	[KILLER_INSIDE] = "inside",
 	[KILLER_OUTSIDE] = "outside",
 	[KILLER_KERNEL] = "kernel",
+	[KILLER_BULKHEAD] = "bulkhead",
 };
 NAMES(killers, KILLER_COUNT_);
 

@@ -74,21 +74,38 @@ struct victim {
 	bool leader; /* the payload itself */
 };
 
-/* Who sent the signal that ended the payload, as far as the host let us see. */
+/*
+ * Who sent the signal that ended the payload, as far as the host let us see; where it exited with
+ * an error by itself, the last signal to it from outside the run.
+ */
 enum killer_known {
 	KILLER_UNKNOWN,
 	KILLER_SELF, /* the payload itself: kill -9 $$, abort(3) */
 	KILLER_INSIDE, /* another process of the run */
 	KILLER_OUTSIDE, /* a process outside the run that is not bulkhead */
 	KILLER_KERNEL, /* a fault, a limit, the OOM killer */
+	KILLER_BULKHEAD, /* ourselves, for a reason that is among the acts */
 	KILLER_COUNT_,
 };
 
 struct killer {
 	enum killer_known known;
 	pid_t pid; /* as the host counts; 0 when not known */
+	pid_t inside_pid; /* as the box counts; 0 when it is not in it, or not known */
 	char comm[17];
 	uid_t uid;
+	int signal; /* which one; 0: not told, the one that ended the payload */
+	bool at_known;
+	uint64_t at_us; /* µs after the start */
+	const char *cgroup; /* where the sender was, below the root of cgroups; NULL: not known */
+};
+
+/* Whether the senders of signals were watched. */
+struct senders {
+	bool watched;
+	uint64_t
+		from_us; /* from so long after the start: the sender of an earlier one is not known */
+	const char *why_not; /* NULL: it had not begun when the run ended */
 };
 
 /* What failed before the payload ran. */
@@ -152,6 +169,7 @@ struct observation {
 	char leader_comm[17]; /* the payload's name as the kernel had it last */
 	pid_t leader_pid;
 	struct killer killer;
+	struct senders senders;
 	bool seccomp; /* a seccomp filter of ours was on */
 
 	struct setup_failure setup;

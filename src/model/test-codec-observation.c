@@ -165,7 +165,9 @@ static void test_any_text_survives(void **state)
 static const char sample[] =
 	"{\"id\":\"a\",\"argv\":[\"ls\",{\"base64\":\"/"
 	"2E=\"}],\"wait\":\"signaled\",\"term_signal\":9,"
-	"\"killer\":{\"known\":\"outside\",\"pid\":7,\"comm\":\"x\",\"uid\":4294967295},"
+	"\"killer\":{\"known\":\"outside\",\"pid\":7,\"comm\":\"x\",\"uid\":4294967295,"
+	"\"signal\":9,\"at_us\":1,\"inside_pid\":0,\"cgroup\":\"/a.service\"},"
+	"\"senders\":{\"watched\":true,\"from_us\":10000,\"why_not\":null},"
 	"\"setup\":{\"stage\":\"none\",\"errno\":0,\"blame\":\"none\",\"what\":null},"
 	"\"acts\":[{\"reason\":\"wall_timeout\",\"signal\":15,\"at_us\":9223372036854775807,"
 	"\"oom_kills\":null}],\"counters\":[{\"fact\":\"oom_kill\",\"where\":\"w\",\"own\":true,"

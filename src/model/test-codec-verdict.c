@@ -265,7 +265,12 @@ static void test_single_members(void **state)
 	assert_member("memory-limit-v1.json", "suggest",
 		"{\"limit\": \"memory\", \"value\": 100663296, \"unit\": \"bytes\"}");
 	assert_member("external-kill.json", "killer",
-		"{\"pid\": 777, \"comm\": \"bash\", \"uid\": 1000}");
+		"{\"pid\": 777, \"comm\": \"bash\", \"uid\": 1000, \"inside_pid\": null, "
+		"\"cgroup\": null, \"unit\": null}");
+	assert_member("external-kill-of-unit.json", "killer",
+		"{\"pid\": 777, \"comm\": \"bash\", \"uid\": 1000, \"inside_pid\": null, "
+		"\"cgroup\": \"/system.slice/ssh.service\", \"unit\": \"ssh.service\"}");
+	assert_member("crash-killed-by-bulkhead-without-act.json", "killer", "null");
 	assert_member("crash-kernel-kill.json", "killer", "null");
 	assert_member("ok.json", "timing", "{\"spawn_us\": 1480, \"kill_us\": null}");
 	assert_member("ok.json", "started", "\"2024-05-17T08:30:00.000000Z\"");

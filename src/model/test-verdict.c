@@ -192,6 +192,11 @@ static void make_wild(struct observation *o, struct arena *a)
 		((const char **)o->argv)[i] = words[next_random() % 5];
 	o->id = o->key = o->policy = o->kernel = o->version = words[4];
 	o->setup.what = next_random() & 1 ? words[4] : NULL;
+	static const char *const groups[] = {
+		NULL, "", "/", "//", "/.service/a.scope", "/x\xff.service", "/a.service/b.slice/"};
+	o->killer.cgroup = groups[next_random() % 7];
+	o->killer.at_known = o->senders.watched = next_random() & 1;
+	o->senders.why_not = next_random() & 1 ? words[4] : NULL;
 	o->setup.file_exists = o->privileged = o->core_dumped = o->seccomp = next_random() & 1;
 	struct usage *u = &o->usage;
 	u->cpu_known = u->memory_peak_known = u->pids_peak_known = u->io_known = next_random() & 1;
@@ -254,7 +259,9 @@ static void test_every_exit_code_and_signal(void **state)
 	}
 	for (int signal = 1; signal <= 64; signal++) {
 		struct observation o = killed(signal);
-		assert_int_equal(cause_of(&o), CAUSE_CRASH);
+		bool others = signal == SIGKILL || signal == SIGTERM || signal == SIGHUP ||
+			signal == SIGINT;
+		assert_int_equal(cause_of(&o), others ? CAUSE_EXTERNAL_KILL : CAUSE_CRASH);
 		assert_int_equal(status_of(&o), 128 + signal);
 	}
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "model/sender.h"
 #include "model/words.h"
 
 #define WHAT_SHOWN  1000
@@ -45,6 +46,18 @@ static void add_status(struct verdict *v, const struct facts *f)
 				.fact = "wait_status", .where = "waitid", .text = words_end(f)});
 }
 
+static const char *sender_evidence(const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+	const char *where = k->cgroup ? words_visible(f->a, k->cgroup, WHERE_SHOWN) : NULL;
+
+	if (!sender_is_process(k))
+		return k->known == KILLER_KERNEL ? "the kernel" : "bulkhead itself";
+	return arena_printf(f->a, "%s, uid %u%s%s%s%s", words_process(f->a, k->comm, k->pid),
+		(unsigned)k->uid, where ? ", cgroup " : "", where ? where : "",
+		k->at_known ? ", after " : "", k->at_known ? words_duration(f->a, k->at_us) : "");
+}
+
 static void add_killer(struct verdict *v, const struct facts *f)
 {
 	const struct killer *k = &f->o->killer;
@@ -54,8 +67,7 @@ static void add_killer(struct verdict *v, const struct facts *f)
 	push(v,
 		(struct evidence){.fact = "signal_sender",
 			.where = killer_known_name(k->known),
-			.text = arena_printf(f->a, "%s, uid %u",
-				words_process(f->a, k->comm, k->pid), (unsigned)k->uid)});
+			.text = sender_evidence(f)});
 }
 
 static void add_act(struct verdict *v, const struct facts *f, const struct act *act)
@@ -264,11 +276,27 @@ static void contribute_rlimits(struct verdict *v, const struct facts *f)
 			"SIGXFSZ is sent at RLIMIT_FSIZE: an inherited one (ulimit -f) may be why");
 }
 
+/* A signal from outside that is not the cause: in the grace time, or one that it took for itself. */
+static void contribute_sender(struct verdict *v, const struct facts *f)
+{
+	const struct killer *k = &f->o->killer;
+	int signal = k->signal > 0 ? k->signal : f->signal;
+
+	if (k->known != KILLER_OUTSIDE || signal == 0 || facts_ended_well(f) ||
+		v->cause == CAUSE_EXTERNAL_KILL || v->cause == CAUSE_MEMORY_DAEMON)
+		return;
+	contribute(v,
+		arena_printf(f->a, "%s came from %s outside the run%s%s",
+			words_signal(f->a, signal), sender_words(f), k->at_known ? " after " : "",
+			k->at_known ? words_duration(f->a, k->at_us) : ""));
+}
+
 void verdict_add_contributing(struct verdict *v, const struct facts *f)
 {
 	contribute_oom(v, f);
 	contribute_pids(v, f);
 	contribute_acts(v, f);
+	contribute_sender(v, f);
 	contribute_setup(v, f);
 	contribute_rlimits(v, f);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "model/sender.h"
 #include "model/words.h"
 
 #define NAME_SHOWN 200
@@ -81,8 +82,7 @@ static const char *crash_sender(const struct facts *f)
 	case KILLER_SELF:
 		return ": its own raise";
 	case KILLER_INSIDE:
-		return arena_printf(
-			f->a, ": sent by %s of the same run", words_process(f->a, k->comm, k->pid));
+		return arena_printf(f->a, ": sent by %s of the same run", sender_words(f));
 	case KILLER_KERNEL:
 		return is_fault(f->signal) ? "" : ": sent by the kernel, for no limit of ours";
 	default:
@@ -191,13 +191,13 @@ void say_memory_sampled(struct verdict *v, const struct facts *f)
 
 void say_memory_daemon(struct verdict *v, const struct facts *f)
 {
-	const struct killer *k = &f->o->killer;
+	bool sure = false;
 
-	v->confidence = CONFIDENCE_LIKELY; /* a process may call itself anything */
-	v->summary = arena_printf(f->a,
-		"%s from %s (uid %u)%s, by its name a user-space out-of-memory daemon",
-		words_signal(f->a, f->signal), words_process(f->a, k->comm, k->pid),
-		(unsigned)k->uid, words_after(f));
+	sender_is_memory_daemon(f, &sure);
+	be_sure(v, sure); /* a process may call itself anything */
+	v->summary = arena_printf(f->a, "%s from %s%s, by its %s a user-space out-of-memory daemon",
+		words_signal(f->a, f->signal), sender_words(f), words_after(f),
+		sure ? "unit" : "name");
 }
 
 /* ---- other limits ---- */
@@ -289,11 +289,22 @@ void say_shutdown(struct verdict *v, const struct facts *f)
 
 void say_external_kill(struct verdict *v, const struct facts *f)
 {
-	const struct killer *k = &f->o->killer;
+	v->summary = arena_printf(f->a, "%s from %s outside the run%s",
+		words_signal(f->a, f->signal), sender_words(f), words_after(f));
+}
 
-	v->summary = arena_printf(f->a, "%s from %s (uid %u) outside the run%s",
-		words_signal(f->a, f->signal), words_process(f->a, k->comm, k->pid),
-		(unsigned)k->uid, words_after(f));
+void say_unseen_external(struct verdict *v, const struct facts *f)
+{
+	bool maybe_oom = f->signal == SIGKILL && !f->oom.counted;
+
+	v->confidence = CONFIDENCE_LIKELY;
+	v->summary = arena_printf(f->a,
+		"%s%s: no limit%s no act of ours%s accounts for it, so most likely %sfrom outside "
+		"the run; %s",
+		words_end(f), words_after(f), maybe_oom ? " and" : " of ours,",
+		maybe_oom ? "" : " and no OOM kill",
+		maybe_oom ? "from the OOM killer, whose kills are not counted here, or " : "",
+		sender_unseen_words(f));
 }
 
 /* ---- never ran ---- */

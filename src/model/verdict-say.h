@@ -27,6 +27,7 @@ void say_syscall_denied(struct verdict *v, const struct facts *f);
 void say_cancelled(struct verdict *v, const struct facts *f);
 void say_shutdown(struct verdict *v, const struct facts *f);
 void say_external_kill(struct verdict *v, const struct facts *f);
+void say_unseen_external(struct verdict *v, const struct facts *f);
 void say_not_found(struct verdict *v, const struct facts *f);
 void say_not_executable(struct verdict *v, const struct facts *f);
 void say_setup_failed(struct verdict *v, const struct facts *f);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/explain.h"
+#include "model/sender.h"
 #include "model/verdict-advice.h"
 #include "model/verdict-evidence.h"
 #include "model/verdict-say.h"
@@ -140,24 +141,19 @@ static bool is_external(const struct facts *f, why_text *why)
 {
 	if (f->signal == 0)
 		return NO(f, why, "no signal ended it: it %s", words_end(f));
-	return f->o->killer.known == KILLER_OUTSIDE || NO(f, why, "%s", why_not_outside(f));
+	return (sender_ended_it(f) && f->o->killer.known == KILLER_OUTSIDE) ||
+		NO(f, why, "%s", why_not_outside(f));
 }
 
-/* Names of user-space out-of-memory daemons, as the kernel shows them (15 bytes). */
 static bool is_memory_daemon(const struct facts *f, why_text *why)
 {
-	static const char *const names[] = {
-		"systemd-oomd", "earlyoom", "nohang", "nohang-desktop", "oomd", "bustd"};
-	const struct killer *k = &f->o->killer;
+	bool sure;
 
 	if (!is_external(f, why))
 		return false;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strncmp(k->comm, names[i], sizeof k->comm) == 0)
-			return true;
-	}
-	return NO(f, why, "the sender, %s, has not the name of an out-of-memory daemon",
-		words_process(f->a, k->comm, k->pid));
+	return sender_is_memory_daemon(f, &sure) ||
+		NO(f, why, "the sender, %s, has neither name nor unit of an out-of-memory daemon",
+			sender_words(f));
 }
 
 /* It died of @signal, and the kernel may have sent it. */
@@ -199,6 +195,14 @@ static bool is_syscall_denied(const struct facts *f, why_text *why)
 	if (!is_kernels(f, SIGSYS, why))
 		return false;
 	return f->o->seccomp || NO(f, why, "it died of SIGSYS, but without a filter of bulkhead's");
+}
+
+/* Nobody was seen to send it; what speaks for a sender outside is the signal and its time. */
+static bool is_unseen_external(const struct facts *f, why_text *why)
+{
+	if (f->signal == 0)
+		return NO(f, why, "no signal ended it: it %s", words_end(f));
+	return sender_unseen_outside(f) || NO(f, why, "%s", why_not_unseen(f));
 }
 
 /* ---- questions: by itself ---- */
@@ -267,6 +271,9 @@ static const struct rule {
 		"did the kernel end it at the rlimit of CPU time?"},
 	{CAUSE_SYSCALL_DENIED, is_syscall_denied, say_syscall_denied,
 		"did the filter of system calls end it?"},
+	{CAUSE_EXTERNAL_KILL, is_unseen_external, say_unseen_external,
+		"did a signal end it that others send, from nobody seen, and when it was well "
+		"under way?"},
 	{CAUSE_OK, is_ok, say_ok, "did it exit with 0?"},
 	{CAUSE_EXIT_NONZERO, is_exit_nonzero, say_exit_nonzero, "did it exit by itself?"},
 	{CAUSE_CRASH, is_signaled, say_crash, "did a signal end it?"},

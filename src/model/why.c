@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "model/sender.h"
+
 #define WHERE_SHOWN 300
 
 const char *why_not_setup(const struct facts *f)
@@ -115,11 +117,11 @@ static const char *sender(const struct facts *f)
 	case KILLER_SELF:
 		return "the program itself";
 	case KILLER_INSIDE:
-		return arena_printf(
-			f->a, "%s of the same run", words_process(f->a, k->comm, k->pid));
+		return arena_printf(f->a, "%s of the same run", sender_words(f));
 	case KILLER_OUTSIDE:
-		return arena_printf(
-			f->a, "%s outside the run", words_process(f->a, k->comm, k->pid));
+		return arena_printf(f->a, "%s outside the run", sender_words(f));
+	case KILLER_BULKHEAD:
+		return "bulkhead itself";
 	default:
 		return "the kernel";
 	}
@@ -131,6 +133,16 @@ const char *why_not_outside(const struct facts *f)
 		return arena_printf(
 			f->a, "who sent %s was not seen", words_signal(f->a, f->signal));
 	return arena_printf(f->a, "%s came from %s", words_signal(f->a, f->signal), sender(f));
+}
+
+const char *why_not_unseen(const struct facts *f)
+{
+	if (f->o->killer.known != KILLER_UNKNOWN)
+		return why_not_outside(f);
+	return arena_printf(f->a,
+		"who sent %s was not seen, and it is one that a program may well send itself, or "
+		"came%s, when it was hardly started",
+		words_signal(f->a, f->signal), words_after(f));
 }
 
 const char *why_not_kernel(const struct facts *f)

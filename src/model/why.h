@@ -18,6 +18,8 @@ const char *why_oom_spared(const struct facts *f);
 const char *why_not_act(const struct facts *f, enum act_reason reason);
 /* A signal ended it, but none that is known to be from outside. */
 const char *why_not_outside(const struct facts *f);
+/* A signal ended it whose sender was not seen, and that is as well the program's own. */
+const char *why_not_unseen(const struct facts *f);
 /* A signal ended it that the kernel did not send. */
 const char *why_not_kernel(const struct facts *f);
 

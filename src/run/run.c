@@ -182,6 +182,7 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->o = o;
 	w->a = a;
 	w->signal_fd = -1;
+	w->witness = WITNESS_INIT;
 	w->stdio[1] = w->stdio[2] = -1;
 	o->started_us = time_realtime_us();
 	w->terminal.fd = -1;
@@ -196,6 +197,7 @@ void run_settle(struct error *ret_left)
 {
 	struct watch *w = &run;
 	if (w->o) {
+		witness_close(&w->witness);
 		bool killed = w->first_kill_us != 0 || w->o->wait == WAIT_SIGNALED;
 		if (w->group)
 			group_close(w->group, ret_left);

@@ -155,6 +155,12 @@ static void on_settle(struct watch *w)
 		w->request->hooks.idle(w->request->hooks.data);
 }
 
+static void on_witness(struct watch *w)
+{
+	if (!w->payload_reaped)
+		witness_open(&w->witness, w->spawn.box.payload_pid, w->spawn.box.init_pid);
+}
+
 /* What each timer does, and in which states it means anything. */
 static const struct {
 	void (*act)(struct watch *w);
@@ -168,6 +174,7 @@ static const struct {
 		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_GRACE] = {on_grace, 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_BOUND] = {on_bound, 1 << WATCH_STARTING | 1 << WATCH_KILLING | 1 << WATCH_SETTLING},
+	[TIMER_WITNESS] = {on_witness, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 };
 
@@ -192,6 +199,7 @@ static void arm_limits(struct watch *w)
 		sampler_init(&w->sampler, w->spawn.box.init_pid, w->spawn.box.payload_pid);
 		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	}
+	watch_arm(w, TIMER_WITNESS, WITNESS_AFTER_US);
 	watch_arm(w, TIMER_SETTLE, SETTLE_US);
 }
 
@@ -246,6 +254,7 @@ static void reap_payload(struct watch *w)
 		w->o->usage.cpu_system_us = timeval_us(&usage.ru_stime);
 	}
 	observe_status(w->o, &info);
+	witness_tell(&w->witness, w->o, w->started_us, w->a);
 	uv_poll_stop(&w->payload);
 }
 

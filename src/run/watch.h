@@ -12,6 +12,7 @@
 #include "run/sampler.h"
 #include "run/spawner.h"
 #include "run/terminal.h"
+#include "run/witness.h"
 
 /*
  * The life of one run, as its supervisor sees it. One writer (watch_enter), one table of what each
@@ -47,6 +48,7 @@ enum watch_timer {
 	TIMER_OOM, /* the kernel has said out of memory, and counts the kill a little later */
 	TIMER_GRACE, /* from TERM to KILL */
 	TIMER_BOUND, /* what is waited for beyond all limits: setup, the kernel's killing */
+	TIMER_WITNESS, /* the run has gone on long enough to watch who sends it signals */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_COUNT_,
 };
@@ -66,6 +68,7 @@ struct watch {
 	struct relay relay; /* with plan->tty */
 	struct terminal terminal;
 	struct sampler sampler;
+	struct witness witness;
 	uv_timer_t timer[TIMER_COUNT_];
 	uv_poll_t maker, payload, init, signals, oom;
 	int signal_fd;

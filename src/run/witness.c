@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/witness.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "kernel/cgroup.h"
+
+/* The payload and init. */
+#define TARGETS 2
+
+/* ---- opening ---- */
+
+static int watch_both(struct witness *w, struct error *e)
+{
+	char path[64];
+	struct stat ns;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)w->init);
+	/* without it one inside the box could not be told from one outside */
+	if (stat(path, &ns) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot read '%s'", path);
+	int rc = trace_watch(&w->trace, w->init, ns.st_dev, ns.st_ino);
+	if (rc == 0)
+		rc = trace_watch(&w->trace, w->leader, ns.st_dev, ns.st_ino);
+	return rc == 0 ? 0 : error_set(e, BLAME_HOST, -rc, "cannot trace signals");
+}
+
+void witness_open(struct witness *w, pid_t leader, pid_t init)
+{
+	*w = WITNESS_INIT;
+	w->leader = leader;
+	w->init = init;
+	if (trace_open(&w->trace, TARGETS, &w->why_not) < 0)
+		return;
+	if (watch_both(w, &w->why_not) < 0)
+		trace_close(&w->trace);
+	else
+		w->from_us = time_monotonic_us();
+}
+
+void witness_close(struct witness *w)
+{
+	trace_close(&w->trace);
+}
+
+/* ---- judging ---- */
+
+/*
+ * Only these are sent by what runs at that moment. Others are made when a timer or a file says so, by
+ * the kernel, on the time of whoever happens to run: nobody can pin them on him.
+ */
+static bool is_sent(const struct trace_signal *s)
+{
+	return s->code == SI_USER || s->code == SI_TKILL || s->code == SI_QUEUE;
+}
+
+static bool is_kernels(const struct trace_signal *s, const struct witness_cast *cast)
+{
+	switch (s->info) {
+	case TRACE_INFO_GIVEN:
+		return !is_sent(s) || s->pid == 0;
+	case TRACE_INFO_NONE:
+		/* cgroup.kill is its writer's; SIGPIPE and SIGXFSZ come of a system call of its own */
+		return s->pid == 0 || (pid_t)s->pid == cast->leader;
+	default:
+		return true;
+	}
+}
+
+enum killer_known witness_judge(const struct trace_signal *s, const struct witness_cast *cast)
+{
+	if (s->time_ns == 0)
+		return KILLER_UNKNOWN;
+	if (is_kernels(s, cast))
+		return KILLER_KERNEL;
+	if ((pid_t)s->pid == cast->us)
+		return KILLER_BULKHEAD;
+	if ((pid_t)s->pid == cast->leader)
+		return KILLER_SELF;
+	return s->inside_pid != 0 ? KILLER_INSIDE : KILLER_OUTSIDE;
+}
+
+/* The kernel ends a pid namespace with its init, on init's own time: who ended init ended all. */
+static bool came_of_init(const struct trace_signal *s, const struct witness_cast *cast)
+{
+	return s->info == TRACE_INFO_KERNEL && (pid_t)s->pid == cast->init;
+}
+
+/* ---- telling ---- */
+
+static const char *cgroup_of(const struct trace_signal *s, struct arena *a)
+{
+	char path[PATH_MAX];
+	return cgroup_path_of_id(s->cgroup, path, sizeof(path)) < 0 ? NULL : arena_strdup(a, path);
+}
+
+static void describe(struct killer *ret, const struct trace_signal *s, struct arena *a)
+{
+	ret->pid = (pid_t)s->pid;
+	ret->inside_pid = (pid_t)s->inside_pid;
+	ret->uid = s->uid;
+	memcpy(ret->comm, s->comm, sizeof(s->comm));
+	ret->comm[sizeof(s->comm)] = 0;
+	if (ret->known == KILLER_OUTSIDE)
+		ret->cgroup = cgroup_of(s, a);
+}
+
+static void tell(struct killer *ret, enum killer_known known, int sig, const struct trace_signal *s,
+	uint64_t started_us, struct arena *a)
+{
+	uint64_t at_us = s->time_ns / 1000;
+	*ret = (struct killer){.known = known, .signal = sig};
+	if (known == KILLER_UNKNOWN)
+		return;
+	ret->at_known = true;
+	ret->at_us = at_us > started_us ? at_us - started_us : 0;
+	if (known != KILLER_KERNEL)
+		describe(ret, s, a);
+}
+
+static int last_from_outside(const struct trace_signals *all, const struct witness_cast *cast)
+{
+	int last = 0;
+	for (int sig = 1; sig < TRACE_SIGNALS; sig++)
+		if (witness_judge(&all->last[sig], cast) == KILLER_OUTSIDE &&
+			(last == 0 || all->last[sig].time_ns > all->last[last].time_ns))
+			last = sig;
+	return last;
+}
+
+static int signal_of_interest(const struct observation *o, const struct trace_signals *all,
+	const struct witness_cast *cast)
+{
+	if (o->wait == WAIT_SIGNALED && o->term_signal > 0 && o->term_signal < TRACE_SIGNALS)
+		return o->term_signal;
+	return o->wait == WAIT_EXITED && o->exit_code != 0 ? last_from_outside(all, cast) : 0;
+}
+
+static void tell_of_leader(
+	const struct witness *w, struct observation *o, uint64_t started_us, struct arena *a)
+{
+	const struct witness_cast cast = {getpid(), w->leader, w->init};
+	struct trace_signals all, of_init;
+	if (trace_read(&w->trace, w->leader, &all) < 0)
+		return;
+	int sig = signal_of_interest(o, &all, &cast);
+	const struct trace_signal *s = &all.last[sig];
+	if (sig == 0)
+		return;
+	if (came_of_init(s, &cast) && trace_read(&w->trace, w->init, &of_init) == 0 &&
+		of_init.last[SIGKILL].time_ns != 0)
+		s = &of_init.last[SIGKILL];
+	tell(&o->killer, witness_judge(s, &cast), sig, s, started_us, a);
+}
+
+void witness_tell(
+	const struct witness *w, struct observation *o, uint64_t started_us, struct arena *a)
+{
+	o->senders.watched = w->from_us != 0;
+	if (w->why_not.blame != BLAME_NONE)
+		o->senders.why_not = arena_strdup(a, w->why_not.text);
+	if (!o->senders.watched)
+		return;
+	o->senders.from_us = w->from_us > started_us ? w->from_us - started_us : 0;
+	tell_of_leader(w, o, started_us, a);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_WITNESS_H
+#define RUN_WITNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "kernel/tracepoint.h"
+#include "model/observation.h"
+
+/*
+ * Who sends signals to the payload of one run, and to its init, with whose end the kernel ends the
+ * payload. It holds two descriptors and no process, wakes nobody, and is asked once, when the
+ * payload has ended.
+ *
+ * Opened when the run has gone on for WITNESS_AFTER_US: a short one does not pay for it, and who
+ * sent a signal before is not known.
+ */
+#define WITNESS_AFTER_US 10000
+
+struct witness {
+	struct trace trace;
+	pid_t leader, init;
+	uint64_t from_us; /* monotonic; 0: not opened */
+	struct error why_not; /* with BLAME_NONE there is no reason not to */
+};
+
+#define WITNESS_INIT ((struct witness){.trace = TRACE_INIT})
+
+/* Takes half a millisecond. What is missing, as for an ordinary user, is in @w->why_not. */
+void witness_open(struct witness *w, pid_t leader, pid_t init);
+/*
+ * Put into o->killer who sent the signal that ended the payload (o->wait and o->term_signal say which;
+ * for one that failed by itself the last sender outside), and into o->senders what was watched.
+ * @started_us is the monotonic time that o's times are counted from.
+ */
+void witness_tell(
+	const struct witness *w, struct observation *o, uint64_t started_us, struct arena *a);
+void witness_close(struct witness *w);
+
+/* Who is who when a sender is judged. */
+struct witness_cast {
+	pid_t us, leader, init;
+};
+
+/* What kind of sender @s tells of. Pure; KILLER_UNKNOWN for no record. */
+enum killer_known witness_judge(const struct trace_signal *s, const struct witness_cast *cast);
+
+#endif
