@@ -10,8 +10,8 @@
 #include "store/spool.h"
 
 /*
- * The record of one run: what the spool gets of it, its log. Losing it loses nothing else: what fails is said
- * once and the run goes on.
+ * The record of one run: what the spool gets of it, its log. Losing it loses nothing else: what
+ * fails is said once and the run goes on.
  */
 struct record {
 	bool wanted;
@@ -26,9 +26,15 @@ struct record {
 void record_init(struct record *r, const struct observation *o, bool wanted);
 /* Before the spawn, when output is captured. -1 with @e when the directory of --log is unusable. */
 int record_open_log(struct record *r, const char *log_dir, struct arena *a, struct error *e);
-/* Behind the spawn: some 10 µs. That it failed is not said: the end may yet succeed, and has it all. */
+/*
+ * Behind the spawn: some 10 µs. That it failed is not said: the end may yet succeed, and has it
+ * all.
+ */
 void record_begin(struct record *r);
-/* When there is nothing else to do: take into the data base what waits in the spool, settle what others left. */
+/*
+ * When there is nothing else to do: take into the data base what waits in the spool, settle what
+ * others left.
+ */
 void record_idle(struct record *r);
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us);
 /* Close the log; its figures go into @o. */

@@ -32,8 +32,8 @@ struct segment {
 };
 
 /*
- * Up to the size that it has now. What is written later is not meant to be read here: its writer finds
- * that out and writes it once more.
+ * Up to the size that it has now. What is written later is not meant to be read here: its writer
+ * finds that out and writes it once more.
  */
 static ssize_t read_up_to(int fd, char *out, size_t size)
 {

@@ -6,8 +6,8 @@
 #include "store/store-internal.h"
 
 /*
- * Parameters ?1 to ?9 are the same in both: what is known at the start. A line may come twice, and that of a
- * begin after that of the end: then there is nothing new in it.
+ * Parameters ?1 to ?9 are the same in both: what is known at the start. A line may come twice, and
+ * that of a begin after that of the end: then there is nothing new in it.
  */
 static const char begin_sql[] =
 	"INSERT INTO runs(id, key, policy, argv, argc, pid, started_us, log_dir, state)"
@@ -63,8 +63,8 @@ int store_put(struct store *s, const struct run_record *r)
 }
 
 /*
- * The rows of runs that are on, as far as the data base knows; at most so many at a time, the oldest first,
- * so that those without a holder are not crowded out for long.
+ * The rows of runs that are on, as far as the data base knows; at most so many at a time, the
+ * oldest first, so that those without a holder are not crowded out for long.
  */
 #define LOST_BATCH 256
 

@@ -164,7 +164,10 @@ static int unescaped(char c)
 	}
 }
 
-/* In place; what stands for a value is never shorter. *ret_size is without the NUL behind it; or -1. */
+/*
+ * In place; what stands for a value is never shorter. *ret_size is without the NUL behind it; or
+ * -1.
+ */
 static int unescape(char *s, size_t size, size_t *ret_size)
 {
 	char *first = memchr(s, '\\', size);

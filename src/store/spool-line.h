@@ -13,12 +13,13 @@
  *
  *   LF run1 SP CHECKSUM SP KIND (HT FIELD)* HT . LF
  *
- * CHECKSUM: 16 hexadecimal digits, over all between the space behind it and the last LF. KIND: "b", what is
- * known when a run begins, or "e", the whole record when it has ended. FIELD: "=" and the value, or "-" for
- * none; in a value \ LF HT NUL are written \\ \n \t \0. So whatever words a command had, no LF of theirs is in
- * the line, and they can neither end it nor begin another.
+ * CHECKSUM: 16 hexadecimal digits, over all between the space behind it and the last LF. KIND: "b",
+ * what is known when a run begins, or "e", the whole record when it has ended. FIELD: "=" and the
+ * value, or "-" for none; in a value \ LF HT NUL are written \\ \n \t \0. So whatever words a
+ * command had, no LF of theirs is in the line, and they can neither end it nor begin another.
  *
- * The LF in front keeps a line apart from one that was cut short before it; an empty line means nothing.
+ * The LF in front keeps a line apart from one that was cut short before it; an empty line means
+ * nothing.
  */
 
 /* The words of a command with their NULs, one after the other, are kept up to this many bytes. */
@@ -56,8 +57,8 @@ enum spool_line {
 };
 
 /*
- * Read the line of @size bytes at @line, which has no LF and is changed: what @ret points to is in it. A byte
- * must follow that can be written. *ret is filled in for a record.
+ * Read the line of @size bytes at @line, which has no LF and is changed: what @ret points to is in
+ * it. A byte must follow that can be written. *ret is filled in for a record.
  */
 enum spool_line spool_line_decode(char *line, size_t size, struct run_record *ret);
 

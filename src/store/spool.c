@@ -16,7 +16,10 @@
 #include "store/owner.h"
 #include "store/spool-line.h"
 
-/* How often in a row spool/now may be renamed just when we write; each time needs 256 KiB by others. */
+/*
+ * How often in a row spool/now may be renamed just when we write; each time needs 256 KiB by
+ * others.
+ */
 #define MAX_TRIES  8
 
 #define OPEN_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -78,8 +81,8 @@ static bool is_still_now(const struct spool *s)
 }
 
 /*
- * All in one write(2), so that no other line comes between its parts. Not so with a part of it: it is
- * not gone on with.
+ * All in one write(2), so that no other line comes between its parts. Not so with a part of it: it
+ * is not gone on with.
  */
 static int write_line(int fd, const struct buf *line)
 {

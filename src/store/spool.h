@@ -12,22 +12,24 @@
 #include "store/state-dir.h"
 
 /*
- * Where a run leaves its record: a line when it begins and one when it has ended (spool-line.h), at the end of
- * a file that all share, which costs some 10 µs each. Rows are made of them later, and by others (store.h).
+ * Where a run leaves its record: a line when it begins and one when it has ended (spool-line.h), at
+ * the end of a file that all share, which costs some 10 µs each. Rows are made of them later, and
+ * by others (store.h).
  *
  *   spool/now   the lines of late. Whoever opens it and finds it full renames it:
  *   spool/ID    a segment, which waits to be taken in. Nobody begins to write into it any more. The
  *               name is made like a run's id, so that segments sort by time.
  *
- * There is no lock between those who write and those who take in. The invariant instead: *a line is written
- * for certain if spool/now was still the same file after the write*. Then the write came before the renaming, and
- * who takes in reads after it. Else the line is written once more, into the new spool/now: to be taken
- * in twice changes nothing.
+ * There is no lock between those who write and those who take in. The invariant instead: *a line is
+ * written for certain if spool/now was still the same file after the write*. Then the write came
+ * before the renaming, and who takes in reads after it. Else the line is written once more, into
+ * the new spool/now: to be taken in twice changes nothing.
  *
- * A line that was cut short (kill -9, a full disk) is passed over. Nothing is synced: what a power failure takes
- * of the spool, it might have taken of the data base too.
+ * A line that was cut short (kill -9, a full disk) is passed over. Nothing is synced: what a power
+ * failure takes of the spool, it might have taken of the data base too.
  *
- * Bounded: a run whose record would be in a longer file than is good, while too many segments wait, has no record.
+ * Bounded: a run whose record would be in a longer file than is good, while too many segments wait,
+ * has no record.
  */
 #define SPOOL_DIR           "spool"
 #define SPOOL_NOW           SPOOL_DIR "/now"
@@ -69,9 +71,15 @@ struct spool {
 
 #define SPOOL_INIT(state_dir) ((struct spool){.dir = (state_dir), .lock = -1, .now = -1})
 
-/* Hold the run (owner.h) and write down that it is on. 0; or -1 with @e, and the run is held if possible. */
+/*
+ * Hold the run (owner.h) and write down that it is on. 0; or -1 with @e, and the run is held if
+ * possible.
+ */
 int spool_begin(struct spool *s, const struct run_begin *b, struct error *e);
-/* Write down how it ended, and all else too; also when begin failed. Lets go of the run. 0; or -1 with @e. */
+/*
+ * Write down how it ended, and all else too; also when begin failed. Lets go of the run. 0; or -1
+ * with @e.
+ */
 int spool_end(
 	struct spool *s, const struct run_begin *b, const struct run_end *end, struct error *e);
 void spool_close(struct spool *s);

@@ -20,9 +20,9 @@
  *                              verdict.json, observation.json
  *
  * It is $BULKHEAD_STATE, else /var/lib/bulkhead for root, else $XDG_STATE_HOME/bulkhead, else
- * ~/.local/state/bulkhead. What is kept tells what somebody ran and what came out, so it must belong to
- * the caller and be writable by nobody else; a link is refused, since whoever may write in the
- * directory above could have put it there.
+ * ~/.local/state/bulkhead. What is kept tells what somebody ran and what came out, so it must
+ * belong to the caller and be writable by nobody else; a link is refused, since whoever may write
+ * in the directory above could have put it there.
  */
 struct state_dir {
 	int fd;
@@ -40,8 +40,9 @@ enum state_dir_mode {
 int state_dir_open(struct state_dir *ret, enum state_dir_mode mode, struct error *e);
 void state_dir_close(struct state_dir *dir);
 /*
- * For those who take a path only: that of the directory which was checked, as the kernel has it. It has no links
- * on the way that could be turned elsewhere. Where /proc does not tell, it is that asked for.
+ * For those who take a path only: that of the directory which was checked, as the kernel has it. It
+ * has no links on the way that could be turned elsewhere. Where /proc does not tell, it is that
+ * asked for.
  */
 void state_dir_real_path(const struct state_dir *dir, char ret[PATH_MAX]);
 

@@ -30,12 +30,15 @@ void store_bind_text(sqlite3_stmt *stmt, int i, const char *s);
 void stmt_finalizep(sqlite3_stmt **stmt);
 
 /*
- * Write the row of @r; one that is there is never made less. An SQLite result code. SQLITE_MISMATCH,
- * _CONSTRAINT and _TOOBIG are @r's own fault.
+ * Write the row of @r; one that is there is never made less. An SQLite result code.
+ * SQLITE_MISMATCH, _CONSTRAINT and _TOOBIG are @r's own fault.
  */
 int store_put(struct store *s, const struct run_record *r);
 
-/* Run to its end a statement that gives no rows, and make it ready for the next time. A result code. */
+/*
+ * Run to its end a statement that gives no rows, and make it ready for the next time. A result
+ * code.
+ */
 int store_run_statement(sqlite3_stmt *stmt);
 
 /* Go on in memory with a copy of the data base, or without one with an empty one. A result code. */

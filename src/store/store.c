@@ -28,9 +28,9 @@
 #define BUSY_MAX_LARGE_US  200000 /* for emptying one that has grown large */
 
 /*
- * Pages in the log from which it is written back. The log is read whole by the next process that opens
- * the data base while no other has it open, about 0.8 µs a page, and a
- * segment of the spool is about a hundred.
+ * Pages in the log from which it is written back. The log is read whole by the next process that
+ * opens the data base while no other has it open, about 0.8 µs a page, and a segment of the spool
+ * is about a hundred.
  */
 #define WAL_PAGES_IDLE   100
 #define WAL_PAGES_URGENT 400
@@ -419,10 +419,11 @@ void store_closep(struct store **s)
 }
 
 /*
- * Write the log back into the data base, for which the disk is waited for twice, and see to it that it is
- * begun anew: that needs a moment in which nobody reads in it, which among many busy
+ * Write the log back into the data base, for which the disk is waited for twice, and see to it that
+ * it is begun anew: that needs a moment in which nobody reads in it, which among many busy
  * processes does not come by itself. Then write something, since the first write into the emptied
- * log waits for the disk too, and must not be that of a run which took no time for it. False if another process is at it.
+ * log waits for the disk too, and must not be that of a run which took no time for it. False if
+ * another process is at it.
  */
 static bool write_back(struct store *s)
 {

@@ -16,17 +16,19 @@
 /*
  * Records of runs, in an SQLite data base in WAL mode that many processes use at once.
  *
- * A run writes into the spool (spool.h), which is cheap; rows are made of that by whoever takes it in:
+ * A run writes into the spool (spool.h), which is cheap; rows are made of that by whoever takes it
+ * in:
  *
  *   open → take_in → [settle_lost → tidy] → close          a run that has time, or found the spool full
  *   open_to_read → list, find → close                      who wants to see all there is
  *
  * No step waits for the disk but tidy: commits are not synced (a power failure may take the last
- * runs, never the order of the file), the log is written back only by tidy, and close leaves it as it is.
+ * runs, never the order of the file), the log is written back only by tidy, and close leaves it as
+ * it is.
  *
- * Nothing here is fatal: every failure is an error of BLAME_HOST, and what was not taken in stays in
- * the spool. A damaged data base is put aside under another name, which is said once on stderr, and
- * a new one begun.
+ * Nothing here is fatal: every failure is an error of BLAME_HOST, and what was not taken in stays
+ * in the spool. A damaged data base is put aside under another name, which is said once on stderr,
+ * and a new one begun.
  */
 struct store;
 
@@ -40,8 +42,9 @@ enum store_mode {
 int store_open(
 	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e);
 /*
- * Open it so that every run is there that began before: what is in the spool is taken in. Where that cannot
- * be (a read-only or full disk), it is taken into a copy in memory, and nothing is changed. 0; or -1 with @e.
+ * Open it so that every run is there that began before: what is in the spool is taken in. Where
+ * that cannot be (a read-only or full disk), it is taken into a copy in memory, and nothing is
+ * changed. 0; or -1 with @e.
  */
 int store_open_to_read(struct store **ret, const struct state_dir *dir, struct error *e);
 void store_close(struct store *s); /* NULL is fine */
@@ -56,17 +59,17 @@ enum take_in {
 };
 
 /*
- * Make rows of what is in the spool, a transaction for each segment. May be killed at any point and be
- * done by many at once: a row that is there is not made again, and a segment is removed when its rows are
- * there for certain. What is in a segment and is no record is refused, and the segment put aside, which is
- * said on stderr. 0; or -1 with @e: the rest stays in the spool.
+ * Make rows of what is in the spool, a transaction for each segment. May be killed at any point and
+ * be done by many at once: a row that is there is not made again, and a segment is removed when its
+ * rows are there for certain. What is in a segment and is no record is refused, and the segment put
+ * aside, which is said on stderr. 0; or -1 with @e: the rest stays in the spool.
  */
 int store_take_in(struct store *s, enum take_in how_much, struct error *e);
 
 /*
- * Write the log back and remove what is too old, when it is time for that. @idle: there is time, so the disk may
- * be waited for; without it only when it can be put off no longer, about once in 200 runs. Who opened for
- * STORE_CASUAL and is not idle is spared the looking for what no row knows.
+ * Write the log back and remove what is too old, when it is time for that. @idle: there is time, so
+ * the disk may be waited for; without it only when it can be put off no longer, about once in 200
+ * runs. Who opened for STORE_CASUAL and is not idle is spared the looking for what no row knows.
  */
 void store_tidy(struct store *s, const struct retention *r, bool idle);
 
