@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "jail/site.h"
 #include "kernel/pty.h"
 #include "model/plan.h"
 
@@ -91,6 +92,7 @@ struct box {
 	struct box_stack *init_stack, *payload_stack;
 	volatile uint32_t go;
 	volatile int root; /* out: the descriptor of the box's root; the supervisor closes it */
+	volatile bool root_is_here; /* out: it is the mount namespace's own */
 	volatile pid_t init_pid, payload_pid; /* out; as the supervisor counts pids */
 	struct report report; /* out: what failed */
 };
@@ -100,8 +102,8 @@ int maker_main(void *box);
 int init_main(void *box);
 int payload_main(void *box);
 
-/* Do one step of plan->box. 0 or -errno. @root is the box's root so far. */
-long box_step(struct box *box, const struct step *step, int *root);
+/* Do one step of plan->box. 0 or -errno. */
+long box_step(struct box *box, const struct step *step, struct site *site);
 
 /* Leave a report; the first one counts. */
 void report_failure(struct box *box, enum report_stage stage, size_t step, long error, int detail);

@@ -7,6 +7,8 @@
 
 #include "jail/box.h"
 #include "kernel/clone.h"
+#include "kernel/cred.h"
+#include "kernel/net.h"
 #include "kernel/sys.h"
 
 /* No errno is so large: the step has been reported already, or the supervisor wants no box. */
@@ -31,16 +33,18 @@ static long bind_to_supervisor(const struct box *box)
 static bool run_steps(struct box *box)
 {
 	const struct steps *steps = &box->plan->box;
-	int root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	for (size_t i = 0; i < steps->n; i++) {
-		long r = root < 0 ? root : box_step(box, &steps->v[i], &root);
-		if (r < 0) {
-			report_failure(box, REPORT_BOX, i, r, 0);
-			return false;
-		}
-	}
-	box->root = root;
-	return true;
+	struct site site;
+	long r = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	site_open(&site, (int)r, true);
+	size_t i = 0;
+	for (; i < steps->n && r >= 0; i++)
+		r = box_step(box, &steps->v[i], &site);
+	if (r < 0)
+		report_failure(box, REPORT_BOX, i > 0 ? i - 1 : 0, r, 0);
+	site_close(&site);
+	box->root = site.root;
+	box->root_is_here = site.here;
+	return r >= 0;
 }
 
 static int builder_main(void *data)
@@ -103,9 +107,13 @@ static long new_namespaces(struct box *box)
 	return sys_unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
 }
 
+/* With what else needs no plan: the maker is mostly ahead of it. */
 static long new_network(struct box *box)
 {
-	return box->new_network ? sys_unshare(CLONE_NEWNET) : 0;
+	long r = box->new_network ? sys_unshare(CLONE_NEWNET) : 0;
+	if (r == 0 && box->new_network)
+		r = net_loopback_up();
+	return r == 0 ? cred_drop_bounding() : r;
 }
 
 static long do_steps(struct box *box)

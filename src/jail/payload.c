@@ -183,13 +183,14 @@ int payload_main(void *data)
 {
 	struct box *box = data;
 	const struct steps *steps = &box->plan->payload;
-	int root = box->root;
+	struct site site;
+	site_open(&site, box->root, box->root_is_here);
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->v[i];
 		int detail = -1;
 		long r = step->kind == STEP_EXEC    ? execute(box, &detail)
 			: payload_steps[step->kind] ? payload_steps[step->kind](box, step)
-						    : box_step(box, step, &root);
+						    : box_step(box, step, &site);
 		if (r < 0) {
 			report_failure(box, REPORT_PAYLOAD, i, r, detail);
 			return 125;

@@ -64,7 +64,7 @@ long cred_no_new_privs(void)
  * Only what is held is dropped: asking is a tenth of the price. Above the kernel's last
  * capability the question itself is refused.
  */
-static long drop_bounding(void)
+long cred_drop_bounding(void)
 {
 	for (long cap = 0; cap < MAX_CAPS; cap++) {
 		long r = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
@@ -92,7 +92,7 @@ long cred_drop_all_caps(void)
 {
 	struct __user_cap_header_struct header = CAP_HEADER;
 	static const struct __user_cap_data_struct none[2];
-	long r = drop_bounding();
+	long r = cred_drop_bounding();
 
 	if (r == 0)
 		r = lock_securebits();

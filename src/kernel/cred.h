@@ -20,6 +20,9 @@ long cred_set_ids(uid_t uid, gid_t gid);
 /* No execve can give privileges any more: set-user-ID and file capabilities are ignored. */
 long cred_no_new_privs(void);
 
+/* Empty the bounding set, here and in all children: what is held already is still held. */
+long cred_drop_bounding(void);
+
 /*
  * Give up every capability for good: bounding, ambient, inheritable, permitted and effective set;
  * and by locked secure bits uid 0 is a user like any other. Without CAP_SETPCAP the bounding set

@@ -24,6 +24,12 @@ int mount_copy_at(int fd, bool recursive)
 	return sys_open_tree(fd, "", flags | (recursive ? AT_RECURSIVE : 0));
 }
 
+int mount_copy_in(int dir, const char *name, bool recursive)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+	return sys_open_tree(dir, name, flags | (recursive ? AT_RECURSIVE : 0));
+}
+
 int mount_copy(const char *path, bool recursive)
 {
 	struct open_how how = {
@@ -71,6 +77,11 @@ int mount_attach(int fd, int destination)
 {
 	return sys_move_mount(
 		fd, "", destination, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int mount_attach_in(int fd, int dir, const char *path)
+{
+	return sys_move_mount(fd, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 int mount_point(int root, const char *path)

@@ -26,7 +26,6 @@ static const struct {
 	[STEP_SYMLINK] = {"symlink", "make the link '%p' to '%t'"},
 	[STEP_PIVOT] = {"pivot", "pivot into the new root"},
 	[STEP_SEAL] = {"seal", "make the root itself read-only"},
-	[STEP_LOOPBACK] = {"loopback", "bring the loopback interface up"},
 	[STEP_IDS] = {"ids", "take on the user"},
 	[STEP_GROUPS] = {"groups", "enter the run's cgroups"},
 	[STEP_CGROUPNS] = {"cgroupns", "make a cgroup namespace"},
@@ -155,7 +154,8 @@ const char *plan_format_text(const struct plan *plan, const struct host *host, s
 		&b, "host\n  Linux %s, limits by %s\n", host->kernel, rung_name(host->cgroup.rung));
 	put_limits(&b, plan);
 	buf_printf(&b, "namespaces\n  user, pid, mount, ipc, uts%s%s\n",
-		plan->wants_group ? ", cgroup" : "", plan->new_network ? ", net" : "");
+		plan->wants_group ? ", cgroup" : "",
+		plan->new_network ? ", net (loopback only)" : "");
 	put_steps(&b, "in the box", &plan->box, a);
 	put_steps(&b, "before the exec", &plan->payload, a);
 	for (size_t i = 0; i < plan->notes.n; i++)

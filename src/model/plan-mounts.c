@@ -346,7 +346,5 @@ int plan_mounts(struct plan_build *b)
 	if (!r->root)
 		plan_payload(b, .kind = STEP_SEAL,
 			.flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV);
-	if (b->plan->new_network)
-		plan_box(b, .kind = STEP_LOOPBACK);
 	return 0;
 }

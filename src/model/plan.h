@@ -44,7 +44,6 @@ enum step_kind {
 	STEP_SYMLINK, /* path → text */
 	STEP_PIVOT, /* into the root put aside; the old one is gone */
 	STEP_SEAL, /* flags on the box's root mount alone (not on what is mounted in it) */
-	STEP_LOOPBACK, /* lo up */
 	/* box or payload; so are STEP_PROTECT and STEP_MASK */
 	STEP_IDS, /* uid number, gid value; supplementary groups dropped */
 	/* payload */
@@ -103,7 +102,7 @@ struct plan_idmap {
 struct plan {
 	const char *id;
 	const struct policy *policy;
-	bool new_network;
+	bool new_network; /* with its loopback interface up */
 	const char *uid_map, *gid_map; /* as written to /proc/PID/uid_map */
 	bool deny_setgroups;
 	bool own_root; /* plan->box takes on the box's own root (STEP_IDS) */

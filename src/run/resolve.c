@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "kernel/mount.h"
+#include "run/lookup.h"
 
 #define MAX_PATHS 256
 
@@ -21,6 +22,7 @@ struct resolver {
 	const struct policy *policy;
 	const struct host *host;
 	struct arena *a;
+	struct lookup lookup;
 	struct error *e;
 };
 
@@ -127,14 +129,16 @@ static bool has_foreign_root(const struct resolver *x)
 	return x->r->root && strcmp(x->r->root, "/") != 0;
 }
 
-/* As the box sees it: links of a foreign root stay in there. */
-static int stat_in_box(struct resolver *x, const char *path, struct stat *ret)
+/* As the box sees it: links of a foreign root stay in there, and the names are the box's own. */
+static bool find_in_root(struct resolver *x, const char *path, struct lookup_answer *ret)
 {
-	if (!has_foreign_root(x))
-		return stat(path, ret);
+	struct stat st;
 	cleanup_fd int root = open(x->r->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_fd int fd = root < 0 ? -1 : mount_point(root, path);
-	return fd < 0 ? -1 : fstat(fd, ret);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	*ret = (struct lookup_answer){.real = path, .is_dir = S_ISDIR(st.st_mode)};
+	return true;
 }
 
 static bool is_hidden_at(const struct resolved_list *hide, const char *dest)
@@ -159,16 +163,13 @@ static int add_hide(struct resolver *x, const char *real, const char *dest, bool
  */
 static int hide_one(struct resolver *x, const char *path)
 {
-	struct stat st;
-	if (stat_in_box(x, path, &st) < 0)
+	struct lookup_answer at;
+	bool foreign = has_foreign_root(x);
+	if (!(foreign ? find_in_root(x, path, &at) : lookup(&x->lookup, path, &at)))
 		return 0;
-	bool is_dir = S_ISDIR(st.st_mode);
-	const char *real = has_foreign_root(x) ? path : real_path(x, path);
-	if (!real)
-		return 0;
-	if (add_hide(x, real, real, is_dir) < 0)
+	if (add_hide(x, at.real, at.real, at.is_dir) < 0)
 		return -1;
-	return x->r->root ? 0 : add_hide(x, real, path, is_dir);
+	return x->r->root ? 0 : add_hide(x, at.real, path, at.is_dir);
 }
 
 static bool matches(const char *name, const char *pattern)
@@ -423,23 +424,33 @@ static int show_resolver(struct resolver *x)
 	return add_bind(x, &x->r->read, &rule);
 }
 
+static int resolve(struct resolver *x)
+{
+	const struct policy *policy = x->policy;
+	struct resolved *r = x->r;
+	if (find_root(x) < 0 || find_cwd(x) < 0 || add_tmpfs(x) < 0 ||
+		add_binds(x, &r->read, &policy->filesystem.read) < 0 ||
+		add_binds(x, &r->write, &policy->filesystem.write) < 0 || add_cwd(x) < 0 ||
+		show_resolver(x) < 0 || add_hidden(x) < 0 || hide_renamed(x, &r->read) < 0 ||
+		hide_renamed(x, &r->write) < 0)
+		return -1;
+	check_cwd_is_seen(x);
+	if (policy->user.mode == USER_ISOLATED &&
+		(hide_impassable(x, &r->write) < 0 || hide_impassable(x, &r->read) < 0))
+		return -1;
+	find_devices(x);
+	find_console(x);
+	find_protected(x);
+	return 0;
+}
+
 int resolve_paths(struct resolved *ret, const struct policy *policy, const struct host *host,
 	struct arena *a, struct error *e)
 {
 	*ret = (struct resolved){0};
 	struct resolver x = {.r = ret, .policy = policy, .host = host, .a = a, .e = e};
-	if (find_root(&x) < 0 || find_cwd(&x) < 0 || add_tmpfs(&x) < 0 ||
-		add_binds(&x, &ret->read, &policy->filesystem.read) < 0 ||
-		add_binds(&x, &ret->write, &policy->filesystem.write) < 0 || add_cwd(&x) < 0 ||
-		show_resolver(&x) < 0 || add_hidden(&x) < 0 || hide_renamed(&x, &ret->read) < 0 ||
-		hide_renamed(&x, &ret->write) < 0)
-		return -1;
-	check_cwd_is_seen(&x);
-	if (policy->user.mode == USER_ISOLATED &&
-		(hide_impassable(&x, &ret->write) < 0 || hide_impassable(&x, &ret->read) < 0))
-		return -1;
-	find_devices(&x);
-	find_console(&x);
-	find_protected(&x);
-	return 0;
+	lookup_init(&x.lookup, a);
+	int r = resolve(&x);
+	lookup_fini(&x.lookup);
+	return r;
 }

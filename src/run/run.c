@@ -183,9 +183,8 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->a = a;
 	w->signal_fd = -1;
 	w->witness = WITNESS_INIT;
-	w->stdio[1] = w->stdio[2] = -1;
+	w->stdio[1] = w->stdio[2] = w->terminal.fd = -1;
 	o->started_us = time_realtime_us();
-	w->terminal.fd = -1;
 	if (start(w, &e) < 0)
 		fail_setup(o, &e, a);
 	else
