@@ -16,11 +16,16 @@
 /* Beyond that a path is asked for as a whole. */
 #define MAX_DIRS 64
 
+enum {
+	NOT_THERE = -1, /* or out of reach: nothing is below it */
+	NOT_OPEN = -2, /* no descriptor to be had: its paths are asked for as a whole */
+};
+
 struct lookup_dir {
 	const char *path; /* as asked for */
 	size_t size;
 	const char *real;
-	int fd; /* -1: there is no such directory */
+	int fd; /* or NOT_THERE, or NOT_OPEN */
 };
 
 void lookup_init(struct lookup *l, struct arena *a)
@@ -50,10 +55,12 @@ static void open_dir(struct lookup *l, struct lookup_dir *dir)
 	dir->fd = sys_openat2(AT_FDCWD, dir->path, &how, sizeof(how));
 	if (dir->fd == -ELOOP) {
 		dir->real = real_path(l, dir->path);
-		dir->fd = dir->real ? sys_openat2(AT_FDCWD, dir->real, &how, sizeof(how)) : -1;
+		dir->fd = dir->real ? sys_openat2(AT_FDCWD, dir->real, &how, sizeof(how)) : -ENOENT;
 	}
-	if (dir->fd < 0)
-		dir->fd = -1;
+	if (dir->fd < 0) {
+		int why = dir->real ? -dir->fd : ENOENT;
+		dir->fd = why == ENOENT || why == ENOTDIR || why == EACCES ? NOT_THERE : NOT_OPEN;
+	}
 }
 
 /* The directory of @size bytes of @path; NULL when there are too many to be kept. */
@@ -88,7 +95,7 @@ bool lookup(struct lookup *l, const char *path, struct lookup_answer *ret)
 	const char *name = path_base(path);
 	size_t size = (size_t)(name - path) - 1;
 	struct lookup_dir *dir = *name ? find_dir(l, size ? path : "/", size ? size : 1) : NULL;
-	if (!dir)
+	if (!dir || dir->fd == NOT_OPEN)
 		return look_at(l, path, ret);
 	if (dir->fd < 0 || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
