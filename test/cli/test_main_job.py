@@ -12,8 +12,6 @@ import pytest
 
 from support import IN_VM, MIB, PYTHON, TOP, Lateness, descendants, groups, helper, run_time, seconds
 
-vm = pytest.mark.vm
-
 HUNGRY = "--memory 64M -- python3 -c 'x=bytearray(300<<20)'"
 
 
@@ -120,7 +118,6 @@ class Remains:
 BOMB = "bomb() { bomb | bomb & }; bomb; sleep 100"
 
 
-@vm
 @pytest.mark.parametrize("timeout, grace, words", [
     (2, 0.5, ["--pids", "64", "--", "bomb"]),
     (2, 0.5, ["--pids", "64", "--", "sh", "-c", f"exec 2>/dev/null; trap '' TERM; {BOMB}"]),
@@ -141,6 +138,8 @@ def test_all_is_gone_when_bulkhead_is(bulkhead, rung, timeout, grace, words):
     assert left == (set(), set(), set())
     verdict = bulkhead.read_verdict(path)
     assert verdict["cause"] == "wall_timeout"
+    if IN_VM:
+        return  # starting and reaping hundreds of processes takes what it takes there
     late = took - seconds(timeout + grace) - verdict["timing"]["spawn_us"] / 1e6
     assert late <= seconds(0.1) + 3 * lateness.worst, f"{late:.3f} s late"
 
