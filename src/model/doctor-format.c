@@ -15,7 +15,9 @@ static void put_host(struct buf *b, const struct host *h)
 	char size[FORMAT_SIZE];
 	buf_printf(b, "Linux %s on %s, %u CPUs, %s of memory, %s%s\n\n", or_unknown(h->kernel),
 		or_unknown(h->machine), h->n_cpus, format_size(h->memory_bytes, size),
-		h->privileged ? "as root" : "as an ordinary user",
+		h->privileged         ? "as root"
+			: h->uid == 0 ? "as root of a namespace"
+				      : "as an ordinary user",
 		h->in_container ? ", in a container" : "");
 }
 
@@ -72,6 +74,14 @@ static void put_limit(struct buf *b, enum limit limit, const struct doctor_limit
 		l->degraded ? "; not fully enforced here" : "");
 }
 
+static bool can_run(const struct doctor *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->capability[i].weight == CAPABILITY_NEEDED && !d->capability[i].ok)
+			return false;
+	return true;
+}
+
 const char *doctor_format_text(const struct doctor *d, struct arena *a)
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -82,8 +92,9 @@ const char *doctor_format_text(const struct doctor *d, struct arena *a)
 	buf_puts(&b, "\nwhat would enforce each limit:\n");
 	for (int l = 0; l < LIMIT_COUNT_; l++)
 		put_limit(&b, (enum limit)l, &d->limit[l]);
-	buf_puts(&b,
-		d->full ? "\na default run is fully enforced on this host\n"
-			: "\na default run is not fully enforced on this host\n");
+	buf_printf(&b, "\n%s on this host\n",
+		d->full              ? "a default run is fully enforced"
+			: can_run(d) ? "a default run is not fully enforced"
+				     : "no default run can be made");
 	return arena_strdup(a, buf_str(&b));
 }

@@ -130,8 +130,7 @@ static struct cause_of proc_cause(const struct host *h, struct arena *a)
 	(void)a;
 	if (!h->userns.usable)
 		return (struct cause_of){"there are no user namespaces", NULL};
-	return (struct cause_of){"parts of /proc are covered by other mounts",
-		h->in_container ? "docker run --security-opt systempaths=unconfined …" : NULL};
+	return (struct cause_of){HOST_PROC_COVERED, h->in_container ? HOST_PROC_REMEDY : NULL};
 }
 
 static struct cause_of idmap_cause(const struct host *h, struct arena *a)
@@ -159,9 +158,9 @@ static const struct {
 		"the whole root of a box is made read-only in one step",
 		"no box can be made (needs Linux 5.12)", kernel_cause},
 	{"seccomp filter", CAPABILITY_NEEDED, has_seccomp, "dangerous system calls are refused",
-		"no box can be made", kernel_cause},
-	{"fresh /proc", CAPABILITY_WANTED, has_proc, "a run sees only its own processes",
-		"a box cannot have a /proc of its own", proc_cause},
+		"no box can be made but by --best-effort", kernel_cause},
+	{"fresh /proc", CAPABILITY_NEEDED, has_proc, "a run sees only its own processes",
+		"no box can be made: it would see the host's processes", proc_cause},
 	{"memory limit", CAPABILITY_WANTED, has_memory,
 		"the kernel holds the whole run to --memory, and counts why it was killed",
 		"memory is sampled: a short peak is missed, and a verdict is less certain",

@@ -85,6 +85,10 @@ struct host {
 	bool in_container;
 };
 
+/* Why a fresh procfs cannot be mounted, and what mends it in a container: for doctor and run. */
+#define HOST_PROC_COVERED "parts of /proc are covered by other mounts"
+#define HOST_PROC_REMEDY  "docker run --security-opt systempaths=unconfined …"
+
 const char *rung_name(enum rung rung);
 const char *controller_name(enum controller controller);
 

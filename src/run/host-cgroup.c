@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "kernel/probe.h"
 #include "run/group-backend.h"
 
@@ -256,6 +257,17 @@ static void find(struct search *s)
 		note(s, OBSTACLE_KERNEL, s->host->kernel);
 }
 
+/* What a remount takes: a mount point, which our own group is not as a rule. */
+static const char *find_mount(const struct search *s)
+{
+	for (int c = 0; s->finding.where && c < CONTROLLER_COUNT_; c++) {
+		const char *mount = s->layout.mount[c].path;
+		if (mount && path_is_below(s->finding.where, mount))
+			return mount;
+	}
+	return NULL;
+}
+
 void host_probe_cgroup(
 	struct host_cgroup *ret, struct arena *a, const struct host *host, bool words)
 {
@@ -279,6 +291,7 @@ void host_probe_cgroup(
 	learn_swap(&s);
 	if (!words && ret->base[CONTROLLER_MEMORY] != NULL && ret->base[CONTROLLER_PIDS] != NULL)
 		return;
+	s.finding.mount = find_mount(&s);
 	s.finding.uid = host->uid;
 	s.finding.pure_v2 = is_pure_v2(&s.layout);
 	s.finding.container = host->in_container;

@@ -79,6 +79,7 @@ enum cgroup_obstacle {
 struct cgroup_finding {
 	enum cgroup_obstacle obstacle;
 	const char *where; /* the directory that it was found at */
+	const char *mount; /* the mount point that it is below; NULL: where itself */
 	struct strv own; /* our own group in each hierarchy */
 	bool pure_v2;
 	bool systemd_user; /* a service manager for this user is running */

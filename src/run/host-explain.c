@@ -52,9 +52,9 @@ static const char *other_mount(const struct remedy *r)
 
 static const char *remount(const struct remedy *r)
 {
-	return r->f->container
-		? "docker run --privileged … (or podman run --cgroups=split …)"
-		: arena_printf(r->a, "%smount -o remount,rw '%s'", sudo(r), r->f->where);
+	return r->f->container ? "docker run --privileged … (or podman run --cgroups=split …)"
+			       : arena_printf(r->a, "%smount -o remount,bind,rw '%s'", sudo(r),
+					 r->f->mount ? r->f->mount : r->f->where);
 }
 
 /*
@@ -197,6 +197,9 @@ void host_word_userns(
 {
 	if (errnum == 0) {
 		*ret = (struct host_userns){.usable = true};
+	} else if (errnum == ENOENT) {
+		say(ret, "there is no /proc, through which a user namespace gets its ids",
+			arena_printf(a, "%smount -t proc proc /proc", s->root ? "" : "sudo "));
 	} else if (s->max_user_namespaces == 0 || errnum == ENOSPC) {
 		say(ret,
 			arena_printf(a, "user.max_user_namespaces is %ld%s", s->max_user_namespaces,

@@ -247,6 +247,13 @@ static bool lacks_place(const struct plan *plan, const struct report *r)
 		(kind == STEP_ATTACH && (missing || r->errnum == EINVAL));
 }
 
+/* The kernel shows a user namespace no more of /proc than is shown already. */
+static bool is_proc_covered(const struct plan *plan, const struct report *r)
+{
+	return r->stage == REPORT_PAYLOAD && r->errnum == EPERM && r->step >= 0 &&
+		(size_t)r->step < plan->payload.n && plan->payload.v[r->step].kind == STEP_PROC;
+}
+
 static void word_failure(const struct spawn *s, const struct host *host, const struct report *r,
 	struct arena *a, struct setup_failure *ret)
 {
@@ -266,6 +273,9 @@ static void word_failure(const struct spawn *s, const struct host *host, const s
 			"name one that it has, or one below /tmp",
 			ret->what);
 	}
+	if (is_proc_covered(plan, r))
+		ret->what = arena_printf(a, "%s; %s%s", ret->what, HOST_PROC_COVERED,
+			host->in_container ? "; " HOST_PROC_REMEDY : "");
 	if (is_forbidden(host, r)) {
 		struct host_userns why = {0};
 		host_explain_userns(&why, a, r->errnum);

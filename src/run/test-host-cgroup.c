@@ -178,6 +178,8 @@ static void test_userns_switches(void **state)
 		{ENOSYS, {9, -1, -1, false, false, false, true}, "no clone3", NULL},
 		{EPERM, {9, 0, -1, false, false, false, false}, "unprivileged_userns_clone is 0",
 			"sudo sysctl -w kernel.unprivileged_userns_clone=1"},
+		{ENOENT, {-1, -1, -1, false, false, false, true}, "there is no /proc",
+			"mount -t proc proc /proc"},
 		{EUSERS, {9, -1, -1, false, false, false, true}, "nested too deep", NULL},
 		{EPERM, {9, -1, -1, false, false, false, true}, "not permitted", NULL},
 	};
