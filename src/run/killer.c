@@ -2,7 +2,8 @@
 #include "kernel/sys.h"
 #include "run/watch.h"
 
-#include "base/fd.h"
+#include <string.h>
+
 #include "base/time.h"
 
 /* How long the kernel may take to end what got KILL; beyond that the run is given up, and said so. */
@@ -12,8 +13,9 @@ void killer_record(
 	struct watch *w, enum act_reason reason, int signal, bool whole, uint64_t measured)
 {
 	struct observation *o = w->o;
+	/* whoever lives by Ctrl-C has many of them: the oldest decides nothing any more */
 	if (o->n_acts == OBSERVATION_MAX_ACTS)
-		return;
+		memmove(o->acts, o->acts + 1, --o->n_acts * sizeof(o->acts[0]));
 	o->acts[o->n_acts++] = (struct act){
 		.reason = reason,
 		.signal = signal,
@@ -88,35 +90,42 @@ void killer_end_leftovers(struct watch *w)
 		watch_arm(w, TIMER_GRACE, w->limits->grace_us);
 }
 
+static bool was_just_cancelled(const struct watch *w)
+{
+	for (size_t i = 0; i < w->o->n_acts; i++)
+		if (w->o->acts[i].reason == ACT_CANCELLED &&
+			watch_now_us(w) - w->o->acts[i].at_us <= w->limits->grace_us)
+			return true;
+	return false;
+}
+
+static void pass_on_cancel(struct watch *w, int sig, bool from_terminal)
+{
+	killer_record(w, ACT_CANCELLED, sig, false, 0);
+	if (!from_terminal || !terminal_told_all(&w->terminal, sig))
+		signal_payload(w, sig);
+	if (from_terminal)
+		return;
+	signal_payload(w, SIGCONT);
+	watch_enter(w, WATCH_STOPPING);
+	watch_arm(w, TIMER_GRACE, w->limits->grace_us);
+}
+
 /*
  * Ctrl-C in a terminal has reached the payload by itself, and an interactive program may well live
- * on: nothing is killed for it. A second one within the grace time kills, as does any second
- * request. One that somebody sent to bulkhead is passed on and starts the grace time.
+ * on: nothing is killed for it. A second request within the grace time kills. One that somebody
+ * sent to bulkhead is passed on and starts the grace time.
  */
 void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal)
 {
-	struct observation *o = w->o;
-	bool again = false;
-	for (size_t i = 0; i < o->n_acts; i++)
-		again |= o->acts[i].reason == ACT_CANCELLED &&
-			(!from_terminal ||
-				watch_now_us(w) - o->acts[i].at_us <= w->limits->grace_us);
-	bool stopping = w->state == WATCH_STOPPING || w->state == WATCH_ENDING;
-	if (again || stopping || w->state == WATCH_STARTING || w->limits->grace_us == 0) {
+	if (w->state >= WATCH_KILLING)
+		return;
+	if (w->state != WATCH_RUNNING || w->limits->grace_us == 0 || was_just_cancelled(w))
 		killer_kill(w, ACT_CANCELLED, 0);
-	} else if (w->state == WATCH_RUNNING) {
-		killer_record(w, ACT_CANCELLED, sig, false, 0);
-		if (!from_terminal || !terminal_told_all(&w->terminal, sig))
-			signal_payload(w, sig);
-		if (!from_terminal) {
-			signal_payload(w, SIGCONT);
-			watch_enter(w, WATCH_STOPPING);
-			watch_arm(w, TIMER_GRACE, w->limits->grace_us);
-		}
-	}
-	if (o->n_acts > 0 && o->acts[o->n_acts - 1].reason == ACT_CANCELLED) {
-		o->acts[o->n_acts - 1].cancel_signal = sig;
-		o->acts[o->n_acts - 1].cancel_pid = pid;
-		o->acts[o->n_acts - 1].cancel_uid = uid;
-	}
+	else
+		pass_on_cancel(w, sig, from_terminal);
+	struct act *act = &w->o->acts[w->o->n_acts - 1];
+	act->cancel_signal = sig;
+	act->cancel_pid = pid;
+	act->cancel_uid = uid;
 }

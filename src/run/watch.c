@@ -105,15 +105,15 @@ static void on_sample(struct watch *w)
 	const struct limit_value *memory = limit_of(w, LIMIT_MEMORY);
 	const struct limit_value *cpu = limit_of(w, LIMIT_CPU_TIME);
 	uint64_t bytes;
+	watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	if (sampler_look(&w->sampler, &bytes) < 0)
-		return;
+		return; /* no descriptor or memory for it now: the next look may have */
 	bool sampled = w->plan->by[LIMIT_MEMORY] == ENFORCED_SAMPLED;
 	if (sampled && memory->set && bytes > memory->value)
 		killer_kill(w, ACT_MEMORY_SAMPLED, bytes);
 	else if (w->plan->by[LIMIT_CPU_TIME] == ENFORCED_SAMPLED && cpu->set &&
 		w->sampler.cpu_us >= cpu->value)
 		killer_stop(w, ACT_CPU_TIME, w->sampler.cpu_us);
-	watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 }
 
 static void end_half_killed(struct watch *w)
