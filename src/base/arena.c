@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,24 @@
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size, used; /* of data */
+	bool fresh; /* all zero beyond what is used */
 	alignas(max_align_t) char data[];
 };
 
 /* With malloc's own header a little below a power of two, and below its mmap threshold. */
 #define CHUNK_MIN ((size_t)8 * 1024 - sizeof(struct arena_chunk) - 32)
 #define CHUNK_MAX ((size_t)64 * 1024)
+
+/*
+ * The first chunk of the first arena, which is the one that lives as long as the process: pages of
+ * it that are not used are never touched, where malloc's would be, to make them zero.
+ */
+#define FIRST_SIZE ((size_t)128 * 1024)
+static struct {
+	struct arena_chunk chunk;
+	char data[FIRST_SIZE];
+} first;
+static bool first_taken;
 
 void out_of_memory(void)
 {
@@ -32,23 +45,29 @@ void arena_fini(struct arena *a)
 	while (a->head) {
 		struct arena_chunk *chunk = a->head;
 		a->head = chunk->next;
-		free(chunk);
+		if (chunk != &first.chunk)
+			free(chunk);
 	}
 }
 
 static struct arena_chunk *chunk_new(struct arena *a, size_t size)
 {
 	size_t room = CHUNK_MIN;
+	if (!first_taken && size <= FIRST_SIZE) {
+		first_taken = true;
+		first.chunk =
+			(struct arena_chunk){.next = a->head, .size = FIRST_SIZE, .fresh = true};
+		a->head = &first.chunk;
+		return a->head;
+	}
 	if (a->head) /* doubled, so that a large policy does not become thousands of chunks */
 		room = a->head->size < CHUNK_MAX / 2 ? a->head->size * 2 : CHUNK_MAX;
 	if (room < size)
 		room = size;
-	/* what is fresh from the kernel is zero already, and costs nothing before it is used */
-	struct arena_chunk *chunk = calloc(1, sizeof *chunk + room);
+	struct arena_chunk *chunk = malloc(sizeof *chunk + room);
 	if (!chunk)
 		out_of_memory();
-	chunk->next = a->head;
-	chunk->size = room;
+	*chunk = (struct arena_chunk){.next = a->head, .size = room};
 	a->head = chunk;
 	return chunk;
 }
@@ -66,7 +85,7 @@ void *arena_alloc(struct arena *a, size_t size)
 		chunk = chunk_new(a, size);
 	void *p = chunk->data + chunk->used;
 	chunk->used += size;
-	return p;
+	return chunk->fresh ? p : memset(p, 0, size);
 }
 
 void *arena_calloc(struct arena *a, size_t n, size_t size)
