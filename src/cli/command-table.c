@@ -35,8 +35,8 @@ static const struct command_spec commands[] = {
 	[COMMAND_RUNS] = {"runs", "", "list the recorded runs",
 		"List the recorded runs, the newest first.", OPERAND_NONE, NULL},
 	[COMMAND_SHOW] = {"show", "ID", "show the verdict of a recorded run",
-		"Show the verdict of run ID with its evidence. The first characters of an ID are\n"
-		"enough if no other run has them.",
+		"Show the verdict of run ID with its evidence, and what the run used over time.\n"
+		"The first characters of an ID are enough if no other run has them.",
 		OPERAND_RUN_ID, NULL},
 	[COMMAND_LOGS] = {"logs", "ID", "show the captured output of a run",
 		"Write what run ID wrote, as far as it was captured (run --log, --idle-timeout,\n"

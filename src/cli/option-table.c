@@ -13,6 +13,7 @@ static const char *const stream_words[] = {"stdout", "stderr", NULL};
 #define BOX       (OPTION_FOR(COMMAND_RUN) | OPTION_FOR(COMMAND_PLAN))
 #define RUNS_ONLY OPTION_FOR(COMMAND_RUNS)
 #define LOGS_ONLY OPTION_FOR(COMMAND_LOGS)
+#define SHOW_ONLY OPTION_FOR(COMMAND_SHOW)
 #define EXPLAIN   OPTION_FOR(COMMAND_EXPLAIN)
 #define WITH_JSON                                                                                  \
 	(OPTION_FOR(COMMAND_PLAN) | OPTION_FOR(COMMAND_DOCTOR) | OPTION_FOR(COMMAND_RUNS) |        \
@@ -106,6 +107,8 @@ const struct option_spec option_table[] = {
 		OPTIONS_OUTPUT, LOGS_ONLY, .choices = stream_words},
 	{"raw", 0, OPTION_OWN_FLAG, NULL, "every byte as it was, also to a terminal",
 		OPTIONS_OUTPUT, LOGS_ONLY},
+	{"html", 0, OPTION_OWN_FLAG, NULL, "write a page that stands alone, with plots",
+		OPTIONS_OUTPUT, SHOW_ONLY},
 	{"exit", 0, OPTION_OWN_VALUE, "N", "what this exit status or signal may mean",
 		OPTIONS_OUTPUT, EXPLAIN},
 	{"json", 0, OPTION_OWN_FLAG, NULL, "write JSON, for programs", OPTIONS_OUTPUT, WITH_JSON},

@@ -130,6 +130,7 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 		end.observation = observation_format_json(o, a);
 	if (r->log)
 		end.disk_bytes = write_files(r, verdict_json, end.observation);
+	end.disk_bytes += r->timeline_bytes;
 	output_log_close(r->log);
 	r->log = NULL;
 	if (r->wanted && (open_state(r, &e) < 0 || spool_end(&r->spool, &r->begin, &end, &e) < 0))

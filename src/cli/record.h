@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "model/observation.h"
 #include "model/request.h"
+#include "model/timeline.h"
 #include "model/verdict.h"
 #include "store/output-log.h"
 #include "store/spool.h"
@@ -21,6 +22,7 @@ struct record {
 	struct run_begin begin;
 	struct output_log *log;
 	bool log_torn;
+	uint64_t timeline_bytes; /* on disk */
 };
 
 void record_init(struct record *r, const struct observation *o, bool wanted);
@@ -37,6 +39,8 @@ void record_begin(struct record *r);
  */
 void record_idle(struct record *r);
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us);
+/* Keep the timeline so far, in place of an earlier one. */
+void record_timeline(struct record *r, const struct timeline *t);
 /* Close the log; its figures go into @o. */
 void record_close_log(struct record *r, struct observation *o);
 void record_end(struct record *r, const struct verdict *v, const struct observation *o,

@@ -40,6 +40,11 @@ static void output(void *data, int stream, const char *bytes, size_t size, uint6
 	record_output(&((struct run *)data)->record, stream, bytes, size, at_us);
 }
 
+static void timeline(void *data, const struct timeline *t)
+{
+	record_timeline(&((struct run *)data)->record, t);
+}
+
 /* What is known before anything has happened. */
 static void begin_observation(struct run *run)
 {
@@ -87,7 +92,7 @@ static void execute(struct run *run, uint64_t began_us, struct arena *a)
 	struct run_request request = {
 		.plan = &run->prepared.plan,
 		.host = &run->prepared.host,
-		.hooks = {run, starting, idle, output},
+		.hooks = {run, starting, idle, output, timeline},
 		.began_us = began_us,
 	};
 	for (size_t i = 0; i < run->prepared.plan.notes.n; i++)

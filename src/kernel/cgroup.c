@@ -106,6 +106,20 @@ ssize_t cgroup_reread(int fd, char *buf, size_t size)
 	return (ssize_t)have;
 }
 
+ssize_t cgroup_reread_piece(int fd, char *buf, size_t size)
+{
+	ssize_t n;
+	do
+		n = pread(fd, buf, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	if ((size_t)n == size)
+		return fail(EFBIG);
+	buf[n] = '\0';
+	return n;
+}
+
 ssize_t cgroup_read(int group, const char *file, char *buf, size_t size)
 {
 	cleanup_fd int fd = cgroup_open_file(group, file, O_RDONLY);

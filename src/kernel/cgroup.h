@@ -34,6 +34,11 @@ int cgroup_write_u64(int group, const char *file, uint64_t value);
 ssize_t cgroup_read(int group, const char *file, char *buf, size_t size);
 /* The text of an fd of cgroup_open_file(), anew from its start. */
 ssize_t cgroup_reread(int fd, char *buf, size_t size);
+/*
+ * The same in one system call, for files that the kernel makes in one piece (all but lists of
+ * processes and the statistics of devices). EFBIG when it is not all there.
+ */
+ssize_t cgroup_reread_piece(int fd, char *buf, size_t size);
 int cgroup_read_u64(int group, const char *file, uint64_t *ret);
 /* The number after @key in a file of lines "KEY NUMBER"; ENODATA when there is no such line. */
 int cgroup_read_key(int group, const char *file, const char *key, uint64_t *ret);

@@ -125,6 +125,14 @@ static const struct field pressure_fields[] = {
 };
 #undef HERE
 
+#define HERE growth
+static const struct field growth_fields[] = {
+	KNOWN_U64("half_us", half_us, known),
+	KNOWN_U64("bytes", bytes, known),
+	{NULL},
+};
+#undef HERE
+
 #define HERE usage
 static const struct field usage_fields[] = {
 	U64("wall_us", wall_us),
@@ -138,6 +146,7 @@ static const struct field usage_fields[] = {
 	SUB("pressure_cpu", cpu, pressure_fields),
 	SUB("pressure_memory", memory, pressure_fields),
 	SUB("pressure_io", io, pressure_fields),
+	SUB("memory_growth", growth, growth_fields),
 	KNOWN_U64("output_seen_bytes", output_seen_bytes, output_known),
 	KNOWN_U64("output_kept_bytes", output_kept_bytes, output_known),
 	KNOWN_U64("output_dropped_bytes", output_dropped_bytes, output_known),

@@ -130,6 +130,13 @@ struct pressure {
 	uint64_t some_us, full_us;
 };
 
+/* How memory grew towards the end: for what a larger limit should be. */
+struct growth {
+	bool known;
+	uint64_t half_us; /* how long the second half of the run took */
+	uint64_t bytes; /* from the middle of it to the peak */
+};
+
 struct usage {
 	uint64_t wall_us;
 	bool cpu_known;
@@ -143,6 +150,7 @@ struct usage {
 	bool throttled_known;
 	uint64_t throttled_us;
 	struct pressure cpu, memory, io;
+	struct growth growth;
 	bool output_known; /* stdout and stderr were captured */
 	uint64_t output_seen_bytes, output_kept_bytes, output_dropped_bytes;
 };

@@ -42,6 +42,15 @@ static uint64_t seen_of(enum limit limit, const struct facts *f)
 		: peak;
 }
 
+static uint64_t suggest(enum limit limit, const struct facts *f)
+{
+	uint64_t asked = facts_limit(f, limit), seen = seen_of(limit, f);
+
+	if (limit == LIMIT_MEMORY)
+		return suggest_memory(asked, seen, &f->o->usage);
+	return suggest_size(asked, seen);
+}
+
 static void add_suggestion(struct verdict *v, const struct facts *f)
 {
 	static const struct {
@@ -57,8 +66,7 @@ static void add_suggestion(struct verdict *v, const struct facts *f)
 		if (larger[i].cause != v->cause)
 			continue;
 		v->suggest_limit = larger[i].limit;
-		v->suggest_value =
-			suggest_size(facts_limit(f, larger[i].limit), seen_of(larger[i].limit, f));
+		v->suggest_value = suggest(larger[i].limit, f);
 		v->suggest_set = v->suggest_value > 0;
 	}
 }

@@ -39,6 +39,8 @@ struct group {
 	int oom_kill_fd; /* kept on the file with the count of kills */
 	int cpu_fd; /* kept, opened at first use */
 	int memory_fd;
+	int pids_fd;
+	int pressure_fd[3]; /* cpu, memory, io */
 	struct group_above above;
 };
 

@@ -51,7 +51,7 @@ static bool read_kept(struct group *g, int *fd, enum controller controller, cons
 		return false;
 	if (*fd < 0)
 		*fd = cgroup_open_file(dir, file, O_RDONLY);
-	return *fd >= 0 && cgroup_reread(*fd, text, CGROUP_TEXT_SIZE) > 0;
+	return *fd >= 0 && cgroup_reread_piece(*fd, text, CGROUP_TEXT_SIZE) > 0;
 }
 
 bool group_cpu_us(struct group *g, uint64_t *ret_us)
@@ -73,6 +73,34 @@ bool group_memory_bytes(struct group *g, uint64_t *ret_bytes)
 	char text[CGROUP_TEXT_SIZE];
 	return read_kept(g, &g->memory_fd, CONTROLLER_MEMORY, g->ops->memory_file, text) &&
 		cgroup_text_u64(text, ret_bytes) == 0;
+}
+
+static bool read_pids(struct group *g, uint64_t *ret)
+{
+	char text[CGROUP_TEXT_SIZE];
+	return read_kept(g, &g->pids_fd, CONTROLLER_PIDS, "pids.current", text) &&
+		cgroup_text_u64(text, ret) == 0;
+}
+
+static bool read_stall(struct group *g, int i, const char *file, uint64_t *ret_us)
+{
+	char text[CGROUP_TEXT_SIZE];
+	return read_kept(g, &g->pressure_fd[i], CONTROLLER_CORE, file, text) &&
+		cgroup_text_pressure(text, "some", ret_us) == 0;
+}
+
+unsigned group_sample(struct group *g, struct timeline_point *ret)
+{
+	uint64_t *v = ret->v;
+	return (group_memory_bytes(g, &v[SERIES_MEMORY]) ? 1u << SERIES_MEMORY : 0) |
+		(read_pids(g, &v[SERIES_PIDS]) ? 1u << SERIES_PIDS : 0) |
+		(group_cpu_us(g, &v[SERIES_CPU]) ? 1u << SERIES_CPU : 0) |
+		(read_stall(g, 0, "cpu.pressure", &v[SERIES_STALL_CPU]) ? 1u << SERIES_STALL_CPU
+									: 0) |
+		(read_stall(g, 1, "memory.pressure", &v[SERIES_STALL_MEMORY])
+				? 1u << SERIES_STALL_MEMORY
+				: 0) |
+		(read_stall(g, 2, "io.pressure", &v[SERIES_STALL_IO]) ? 1u << SERIES_STALL_IO : 0);
 }
 
 /* ---- counters ---- */

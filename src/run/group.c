@@ -46,7 +46,9 @@ static struct group *group_new(const struct host_cgroup *host)
 	g->host = host;
 	g->ops = ops_of[host->rung];
 	g->entry.into_fd = -1;
-	g->oom_fd = g->oom_kill_fd = g->cpu_fd = g->memory_fd = -1;
+	g->oom_fd = g->oom_kill_fd = g->cpu_fd = g->memory_fd = g->pids_fd = -1;
+	for (int i = 0; i < 3; i++)
+		g->pressure_fd[i] = -1;
 	for (int c = 0; c < CONTROLLER_COUNT_; c++)
 		g->dir[c] = (struct group_dir){.fd = -1, .shared_with = (enum controller)c};
 	return g;
@@ -209,6 +211,9 @@ static void close_fds(struct group *g)
 	g->oom_kill_fd = fd_close(g->oom_kill_fd);
 	g->cpu_fd = fd_close(g->cpu_fd);
 	g->memory_fd = fd_close(g->memory_fd);
+	g->pids_fd = fd_close(g->pids_fd);
+	for (int i = 0; i < 3; i++)
+		g->pressure_fd[i] = fd_close(g->pressure_fd[i]);
 }
 
 static int remove_dir(const struct group_dir *dir, const char *name)

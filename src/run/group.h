@@ -10,6 +10,7 @@
 #include "model/host.h"
 #include "model/limits.h"
 #include "model/observation.h"
+#include "model/timeline.h"
 
 /*
  * The cgroups of one run, behind one interface for every rung of the ladder:
@@ -73,6 +74,12 @@ uint64_t group_oom_kills(struct group *g);
 bool group_cpu_us(struct group *g, uint64_t *ret_us);
 /* Memory now, in bytes; false where it is not counted. */
 bool group_memory_bytes(struct group *g, uint64_t *ret_bytes);
+
+/*
+ * All that a timeline has of it (but at_us), through fds that are opened once and kept. Returns the
+ * series that are counted here, as a set of 1 << series; the others are left alone.
+ */
+unsigned group_sample(struct group *g, struct timeline_point *ret);
 
 /*
  * SIGKILL every process of the group, those that are being forked too: cgroup.kill, else freeze,

@@ -169,6 +169,7 @@ static void observe_end(struct watch *w)
 		victims_find(o, o->id);
 	}
 	observe_sampled(w);
+	timeline_end(w);
 	o->ended_us = time_realtime_us();
 }
 

@@ -12,6 +12,7 @@
 #include "model/host.h"
 #include "model/observation.h"
 #include "model/plan.h"
+#include "model/timeline.h"
 
 /* What a run tells while it is on; all of them are optional. */
 struct run_hooks {
@@ -25,6 +26,11 @@ struct run_hooks {
 	void (*idle)(void *data);
 	/* Captured output. */
 	void (*output)(void *data, int stream, const char *bytes, size_t size, uint64_t at_us);
+	/*
+	 * The timeline so far: now and then while the run is on, at least each time that it has gone on
+	 * for a quarter longer, and when it has ended. Never of a run shorter than 100 ms.
+	 */
+	void (*timeline)(void *data, const struct timeline *t);
 };
 
 struct run_request {

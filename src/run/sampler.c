@@ -114,6 +114,8 @@ static void sum_up(struct sampler *s, const struct processes *list, uint64_t *re
 		s->cpu_us += p->cpu_us;
 		n++;
 	}
+	s->bytes = bytes;
+	s->pids = n;
 	s->peak_bytes = bytes > s->peak_bytes ? bytes : s->peak_bytes;
 	s->pids_peak = n > s->pids_peak ? n : s->pids_peak;
 	*ret_bytes = bytes;

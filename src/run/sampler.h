@@ -14,6 +14,7 @@
  */
 struct sampler {
 	pid_t init, payload;
+	uint64_t bytes, pids; /* when last looked */
 	uint64_t peak_bytes;
 	uint64_t cpu_us; /* of the processes seen last, with the children they have waited for */
 	uint64_t pids_peak;

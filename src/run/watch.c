@@ -153,6 +153,7 @@ static void on_settle(struct watch *w)
 {
 	if (is_alive(w) && w->request->hooks.idle)
 		w->request->hooks.idle(w->request->hooks.data);
+	timeline_begin(w);
 }
 
 static void on_witness(struct watch *w)
@@ -175,6 +176,8 @@ static const struct {
 	[TIMER_GRACE] = {on_grace, 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_BOUND] = {on_bound, 1 << WATCH_STARTING | 1 << WATCH_KILLING | 1 << WATCH_SETTLING},
 	[TIMER_WITNESS] = {on_witness, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING},
+	[TIMER_TIMELINE] = {timeline_look,
+		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 };
 

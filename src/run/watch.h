@@ -49,6 +49,7 @@ enum watch_timer {
 	TIMER_GRACE, /* from TERM to KILL */
 	TIMER_BOUND, /* what is waited for beyond all limits: setup, the kernel's killing */
 	TIMER_WITNESS, /* the run has gone on long enough to watch who sends it signals */
+	TIMER_TIMELINE, /* the next point of the timeline */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_COUNT_,
 };
@@ -84,6 +85,9 @@ struct watch {
 	uint64_t stopped_us; /* how long we were stopped as a job: no limit counts that */
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
 	unsigned oom_looks;
+	struct timeline *timeline; /* NULL in the first 100 ms, and where nothing can be counted */
+	uint64_t timeline_cpu_us; /* CPU time of our own after the last point */
+	uint64_t timeline_told_us; /* when the hook had it last */
 	bool payload_reaped, init_reaped;
 	int init_status;
 	bool setup_overdue;
@@ -115,6 +119,15 @@ void killer_finish(struct watch *w);
 void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal);
 /* The payload has ended: let init end the rest. */
 void killer_end_leftovers(struct watch *w);
+
+/* ---- timeline.c: what the run uses over time ---- */
+
+/* The run has gone on for as long as the first interval: take the first point, and arm the next. */
+void timeline_begin(struct watch *w);
+/* Take another point. */
+void timeline_look(struct watch *w);
+/* The run has ended, its usage is known: put the growth into the observation, tell the hook. */
+void timeline_end(struct watch *w);
 
 /* For killer.c: the one writer of the state, and timers in µs from now. */
 void watch_enter(struct watch *w, enum watch_state state);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MODEL_HTML_H
+#define MODEL_HTML_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "model/timeline.h"
+#include "model/verdict.h"
+
+/*
+ * A verdict as a page that stands alone: no script, nothing from anywhere else (its own policy forbids
+ * both). Names, arguments and messages are those of strangers: each goes through html_put().
+ */
+
+/* Append @text as text or as a quoted attribute: markup escaped, control bytes as \xNN; NULL is "". */
+void html_put(struct buf *b, const char *text);
+
+/* The page; @t may be NULL. In @a. */
+const char *verdict_format_html(const struct verdict *v, const struct observation *o,
+	const struct timeline *t, struct arena *a);
+
+/* ---- html-plot.c ---- */
+
+/* The timeline as SVG, one picture below the other. */
+void html_put_plots(
+	struct buf *b, const struct timeline *t, const struct observation *o, struct arena *a);
+
+#endif
