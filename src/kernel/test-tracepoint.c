@@ -24,7 +24,7 @@ static int setup(void **state)
 	static struct trace trace;
 	struct error e = ERROR_INIT;
 	trace = TRACE_INIT;
-	if (trace_open(&trace, 4, &e) < 0)
+	if (trace_open(&trace, 4, &e) < 0 || trace_begin(&trace, &e) < 0)
 		print_message("not traced here: %s\n", e.text);
 	*state = &trace;
 	return 0;

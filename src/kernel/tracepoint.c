@@ -212,19 +212,25 @@ int trace_open(struct trace *ret, unsigned targets, struct error *e)
 		trace_close(&t);
 		return -1;
 	}
-	cleanup_fd int program = load_program(t.targets, tgid_offset);
-	if (program < 0)
-		return refuse(&t, program, "load the program that traces signals", e);
-	t.link = bpf_tracepoint_attach(program, "signal_generate");
-	if (t.link < 0)
-		return refuse(&t, t.link, "attach to the tracepoint signal_generate", e);
+	t.program = load_program(t.targets, tgid_offset);
+	if (t.program < 0)
+		return refuse(&t, t.program, "load the program that traces signals", e);
 	*ret = t;
+	return 0;
+}
+
+int trace_begin(struct trace *t, struct error *e)
+{
+	t->link = bpf_tracepoint_attach(t->program, "signal_generate");
+	if (t->link < 0)
+		return refuse(t, t->link, "attach to the tracepoint signal_generate", e);
 	return 0;
 }
 
 void trace_close(struct trace *t)
 {
 	t->link = fd_close(t->link);
+	t->program = fd_close(t->program);
 	t->targets = fd_close(t->targets);
 }
 

@@ -47,16 +47,19 @@ struct trace_signal {
 
 struct trace {
 	int targets; /* the table, by pid */
+	int program;
 	int link; /* holds the program in place */
 };
 
-#define TRACE_INIT ((struct trace){-1, -1})
+#define TRACE_INIT ((struct trace){-1, -1, -1})
 
 /*
- * Start watching nothing, for at most @targets processes at a time. -1 with @e saying what is
- * missing (BLAME_HOST); nothing is open then. Takes about half a millisecond; no call here waits.
+ * Make all ready to watch at most @targets processes at a time; trace_begin() then begins to.
+ * -1 with @e saying what is missing (BLAME_HOST); nothing is open then. Both together take about half
+ * a millisecond; no call here waits.
  */
 int trace_open(struct trace *ret, unsigned targets, struct error *e);
+int trace_begin(struct trace *t, struct error *e);
 void trace_close(struct trace *t);
 
 /*

@@ -38,7 +38,7 @@ void witness_open(struct witness *w, pid_t leader, pid_t init)
 	w->init = init;
 	if (trace_open(&w->trace, TARGETS, &w->why_not) < 0)
 		return;
-	if (watch_both(w, &w->why_not) < 0)
+	if (watch_both(w, &w->why_not) < 0 || trace_begin(&w->trace, &w->why_not) < 0)
 		trace_close(&w->trace);
 	else
 		w->from_us = time_monotonic_us();
