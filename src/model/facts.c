@@ -71,11 +71,7 @@ static bool cancel_reached(const struct facts *f, const struct act *act)
 	return since < CANCEL_SLACK_US || since - CANCEL_SLACK_US <= f->o->grace_us;
 }
 
-/*
- * The kernel says that somebody else's signal ended the program before we did anything. Not so for a
- * caller who signalled both the program and us (its process group): that is a cancel.
- */
-static bool came_too_late(const struct facts *f, const struct act *act)
+bool facts_act_too_late(const struct facts *f, const struct act *act)
 {
 	const struct killer *k = &f->o->killer;
 	bool process =
@@ -92,7 +88,7 @@ static bool act_counts(const struct facts *f, const struct act *act)
 {
 	if ((unsigned)act->reason >= ACT_COUNT_ || act->reason == ACT_LEFTOVER)
 		return false;
-	if (came_too_late(f, act))
+	if (facts_act_too_late(f, act))
 		return false;
 	return act->reason != ACT_CANCELLED || cancel_reached(f, act);
 }

@@ -51,6 +51,12 @@ struct facts {
 
 void facts_derive(struct facts *ret, const struct observation *o, struct arena *a);
 
+/*
+ * The kernel says that somebody else's signal ended the program before we did @act. Not so for a
+ * caller who signalled both the program and us (its process group): that is a cancel.
+ */
+bool facts_act_too_late(const struct facts *f, const struct act *act);
+
 /* How far a counter rose; 0 for one that went down, which no counter does. */
 uint64_t counter_rise(const struct counter *c);
 bool counter_is(const struct counter *c, bool own, const char *fact);

@@ -74,39 +74,6 @@ const char *why_oom_spared(const struct facts *f)
 	}
 }
 
-/* ---- our own acts ---- */
-
-/* One of @reason that was done and is not what ended the run; NULL: none. */
-static const struct act *find_idle_act(const struct facts *f, enum act_reason reason)
-{
-	for (size_t i = 0; i < f->n_acts; i++) {
-		if (f->o->acts[i].reason == reason)
-			return &f->o->acts[i];
-	}
-	return NULL;
-}
-
-const char *why_not_act(const struct facts *f, enum act_reason reason)
-{
-	const struct act *idle = find_idle_act(f, reason);
-
-	if (idle && f->act)
-		return arena_printf(f->a,
-			"bulkhead sent %s for it after %s, but for %s before that",
-			words_signal(f->a, idle->signal), words_duration(f->a, idle->at_us),
-			act_reason_name(f->act->reason));
-	if (idle)
-		return arena_printf(f->a,
-			"bulkhead passed on %s after %s, but the program went on and ended later "
-			"by itself, after %s",
-			words_signal(f->a, idle->signal), words_duration(f->a, idle->at_us),
-			words_duration(f->a, f->o->usage.wall_us));
-	if (f->act)
-		return arena_printf(f->a, "bulkhead's first signal was for another reason: %s",
-			act_reason_name(f->act->reason));
-	return "bulkhead sent it no signal for that";
-}
-
 /* ---- senders ---- */
 
 static const char *sender(const struct facts *f)
@@ -149,4 +116,46 @@ const char *why_not_kernel(const struct facts *f)
 {
 	return arena_printf(f->a, "%s came from %s, not from the kernel",
 		words_signal(f->a, f->signal), sender(f));
+}
+
+/* ---- our own acts ---- */
+
+/* One of @reason that was done and is not what ended the run; NULL: none. */
+static const struct act *find_idle_act(const struct facts *f, enum act_reason reason)
+{
+	for (size_t i = 0; i < f->n_acts; i++) {
+		if (f->o->acts[i].reason == reason)
+			return &f->o->acts[i];
+	}
+	return NULL;
+}
+
+static const char *why_idle(const struct facts *f, const struct act *idle)
+{
+	const char *sent = words_signal(f->a, idle->signal);
+	const char *when = words_duration(f->a, idle->at_us);
+
+	if (facts_act_too_late(f, idle))
+		return arena_printf(f->a,
+			"bulkhead sent %s for it after %s, when %s from %s had ended it already",
+			sent, when, words_signal(f->a, f->signal), sender(f));
+	if (f->act && f->act < idle)
+		return arena_printf(f->a,
+			"bulkhead sent %s for it after %s, but for %s before that", sent, when,
+			act_reason_name(f->act->reason));
+	return arena_printf(f->a,
+		"bulkhead passed on %s after %s, but the program went on and ended later, after %s",
+		sent, when, words_duration(f->a, f->o->usage.wall_us));
+}
+
+const char *why_not_act(const struct facts *f, enum act_reason reason)
+{
+	const struct act *idle = find_idle_act(f, reason);
+
+	if (idle)
+		return why_idle(f, idle);
+	if (f->act)
+		return arena_printf(f->a, "bulkhead's first signal was for another reason: %s",
+			act_reason_name(f->act->reason));
+	return "bulkhead sent it no signal for that";
 }
