@@ -450,13 +450,25 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 	act_on_early(w);
 }
 
+/*
+ * What the caller wants to be ignored (nohup, a script's job in the background) is ignored by the
+ * program, which inherits that, and not read by us as a wish to end it.
+ */
+static bool is_left_ignored(int sig)
+{
+	struct sigaction now;
+	return (sig == SIGHUP || sig == SIGINT || sig == SIGQUIT) &&
+		sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void handled_signals(sigset_t *ret)
 {
 	static const int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH,
 		SIGUSR1, SIGUSR2, SIGCHLD};
 	sigemptyset(ret);
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		sigaddset(ret, list[i]);
+		if (!is_left_ignored(list[i]))
+			sigaddset(ret, list[i]);
 }
 
 static sigset_t callers_mask;
@@ -469,6 +481,8 @@ void run_block_signals(void)
 	sigaddset(&set, SIGTTOU); /* taking the terminal back is no reason to be stopped */
 	sigaddset(&set, SIGXFSZ); /* a record beyond the caller's RLIMIT_FSIZE is lost, not we */
 	sigprocmask(SIG_BLOCK, &set, &callers_mask);
+	/* ignored, the kernel would reap our children itself, and no status be left to learn */
+	signal(SIGCHLD, SIG_DFL);
 	pipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 }
 
