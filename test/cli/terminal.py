@@ -19,9 +19,9 @@ CONTROL_C, CONTROL_D, CONTROL_Z, CONTROL_BACKSLASH, ESCAPE = "\x03", "\x04", "\x
 
 
 class Terminal:
-    """The terminal of the user that bulkhead runs as."""
+    """The terminal of the user that bulkhead runs as; wide, for a shell scrolls what is too long for a line."""
 
-    def __init__(self, bulkhead, rows=30, columns=100, owned=True):
+    def __init__(self, bulkhead, rows=30, columns=400, owned=True):
         self.bulkhead = bulkhead
         self.main, self.slave = pty.openpty()
         if owned:  # as login(1) has it; else the user may not open it by name

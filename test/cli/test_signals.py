@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Signals to bulkhead, from a terminal and from others, with each kind of terminal the program can have."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support import PYTHON, SHOWN, alive, descendants, helper, run_time, seconds, wait_until
+from terminal import CONTROL_C, CONTROL_Z, Terminal
+
+# Of the caller's terminal; of one beside it; of one in place of it; of one with nobody at the other end.
+PLACES = {
+    "shared": ([], {}),
+    "elsewhere": ([], {"preexec_fn": None}),
+    "own": (["-t"], {}),
+    "own-alone": (["-t"], {"preexec_fn": None, "stdin": subprocess.DEVNULL}),
+}
+
+
+class Place:
+    """A run somewhere."""
+
+    def __init__(self, terminal, options, popen):
+        self.terminal, self.options, self.popen = terminal, options, popen
+        self.verdict_path = terminal.bulkhead.verdict_path()
+
+    def start(self, *words, **popen):
+        return self.terminal.start("run", *SHOWN, *self.options, "--verdict", self.verdict_path, *words,
+                                   **self.popen | popen)
+
+    def verdict(self):
+        return self.terminal.bulkhead.read_verdict(self.verdict_path)
+
+
+@pytest.fixture
+def terminal(bulkhead):
+    with Terminal(bulkhead) as made:
+        yield made
+
+
+@pytest.fixture(params=PLACES)
+def place(request, terminal):
+    return Place(terminal, *PLACES[request.param])
+
+
+def trap(number, action="exit 3"):
+    """A program that says that it got a signal."""
+    name = signal.Signals(number).name[3:]
+    return ["sh", "-c", f"trap 'echo got {name}; {action}' {name}; echo ready; while :; do sleep 0.01; done"]
+
+
+# ---- to bulkhead ----
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_wish_to_end_is_passed_on(terminal, place, number):
+    place.start("--grace", "1m", *trap(number))
+    terminal.expect("ready")
+    terminal.send(number)
+    terminal.expect(f"got {number.name[3:]}")
+    terminal.end(3)
+    verdict = place.verdict()
+    assert (verdict["cause"], verdict["exit_code"]) == ("cancelled", 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_second_kills_at_once(terminal, place, number, second):
+    place.start("--grace", "1m", *trap(number, ":"))
+    terminal.expect("ready")
+    terminal.send(number)
+    terminal.expect(f"got {number.name[3:]}")
+    began = time.monotonic()
+    terminal.send(second)
+    terminal.end(137)
+    assert time.monotonic() - began < seconds(2)
+    assert place.verdict()["cause"] == "cancelled"
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2])
+def test_others_are_passed_on_and_end_nothing(terminal, place, number):
+    place.start(*trap(number, ":"))
+    terminal.expect("ready")
+    for _ in range(3):
+        terminal.send(number)
+        terminal.expect(f"got {number.name[3:]}")
+    terminal.send(signal.SIGTERM)
+    terminal.end(143)
+    assert place.verdict()["cause"] == "cancelled"
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2])
+def test_others_end_what_does_not_handle_them(terminal, place, number):
+    place.start("sh", "-c", "echo ready; exec sleep 300")
+    terminal.expect("ready")
+    terminal.send(number)
+    terminal.end(128 + number)
+    verdict = place.verdict()
+    assert (verdict["cause"], verdict["signal"]) == ("crash", number)
+
+
+def test_stopped_and_continued_by_somebody(terminal, place):
+    place.start("sh", "-c", "echo ready; while ! test -e go; do sleep 0.01; done; echo gone on; exit 3")
+    terminal.expect("ready")
+    terminal.send(signal.SIGSTOP)
+    wait_until(lambda: os.waitpid(terminal.process.pid, os.WNOHANG | os.WUNTRACED)[0], what="the stop")
+    terminal.bulkhead.file("go")
+    terminal.send(signal.SIGCONT)
+    terminal.expect("gone on")
+    terminal.end(3)
+
+
+@pytest.mark.parametrize("words", [["sleep", "300"], ["stubborn"], ["tree", 30]], ids=lambda w: w[0])
+def test_the_end_of_bulkhead_is_the_end_of_all(bulkhead, terminal, place, words):
+    program = words if words[0] == "sleep" else [helper(words[0]), *words[1:]]
+    place.start("sh", "-c", 'echo ready; exec "$@"', "sh", *program)
+    terminal.expect("deep" if words[0] == "tree" else "ready")
+    below = descendants(terminal.process.pid)
+    assert len(below) >= 2
+    terminal.send(signal.SIGKILL)
+    assert terminal.process.wait(seconds(10)) == -signal.SIGKILL
+    wait_until(lambda: not alive(below), what="the end of all")
+    bulkhead.command("run", "true")  # which removes what is left of the groups
+
+
+# ---- what the caller has ignored ----
+
+
+def ignoring(*numbers):
+    """Commands that start bulkhead with these signals ignored, as nohup(1) and shells do."""
+    text = "import os, signal, sys\n" + "".join(f"signal.signal({int(n)}, signal.SIG_IGN)\n" for n in numbers)
+    return [PYTHON, "-c", text + "os.execvp(sys.argv[1], sys.argv[1:])"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_what_is_ignored_stays_ignored(bulkhead, number):
+    """By bulkhead and by the program: who starts it with nohup(1) means both."""
+    bulkhead.wrapper = ignoring(number)
+    script = "echo ready; while ! test -e go; do sleep 0.01; done; exit 3"
+    with bulkhead.background("sh", "-c", script, stdout=subprocess.PIPE) as p:
+        assert p.stdout.readline() == b"ready\n"
+        p.send_signal(number)
+        bulkhead.file("go")
+        assert p.wait(seconds(10)) == 3
+    assert bulkhead.read_verdict(p.verdict_path)["cause"] == "exit_nonzero"
+
+
+def test_a_caller_that_ignores_its_children(bulkhead):
+    """The kernel would reap them, and no status be left."""
+    doctor = bulkhead.command("doctor", "--json")
+    bulkhead.wrapper = ignoring(signal.SIGCHLD)
+    bulkhead.run("sh", "-c", "true & wait; exit 5").expect("exit_nonzero", 5)
+    again = bulkhead.command("doctor", "--json")
+    assert (again.status, again.out) == (doctor.status, doctor.out)
+
+
+# ---- as a job of the user's shell ----
+
+
+def foreground(pid):
+    """The process group to which the terminal of a process belongs."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(text[text.rindex(")") + 2:].split()[5])
+
+
+def test_stopped_and_resumed_by_the_shell(terminal):
+    terminal.shell()
+    terminal.command("bulkhead run sh -c 'echo ready; exec sleep 300'")
+    terminal.expect("ready")
+    terminal.type(CONTROL_Z)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    states = descendants(terminal.process.pid)
+    assert "T" in states.values()
+    terminal.command("bg")
+    terminal.expect("bulkhead run .* &")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.command("jobs")
+    terminal.expect("Running")
+    terminal.command("fg")
+    terminal.expect("bulkhead run")
+    wait_until(lambda: foreground(terminal.process.pid) != terminal.process.pid, what="a job in the foreground")
+    terminal.type(CONTROL_Z)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    terminal.command("fg")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.type(CONTROL_C)
+    terminal.command("echo status $?")
+    terminal.expect("status 130")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+def test_a_stopped_job_can_be_ended(terminal):
+    terminal.shell()
+    terminal.command("bulkhead run sh -c 'echo ready; exec sleep 300'")
+    terminal.expect("ready")
+    terminal.type(CONTROL_Z)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    terminal.command("kill %1; fg")
+    terminal.expect("cancelled")
+    terminal.command("echo status $?")
+    terminal.expect("status 143")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+@pytest.mark.slow
+def test_what_is_stopped_does_not_age(terminal):
+    """The time in which the user has stopped it counts for no limit."""
+    terminal.shell()
+    terminal.command(f"bulkhead run --timeout {run_time(1)} --idle-timeout {run_time(0.9)} "
+                     "sh -c 'echo ready; read x; echo got $x; exit 3'")
+    terminal.expect("ready")
+    terminal.type(CONTROL_Z)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    time.sleep(seconds(1.5))
+    terminal.command("fg")
+    terminal.expect("bulkhead run")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.line("word")
+    terminal.expect("got word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+def test_control_c_ends_a_pipeline(terminal):
+    terminal.shell()
+    terminal.command("bulkhead run sh -c 'echo ready; exec sleep 300' | cat")
+    terminal.expect("ready")
+    terminal.type(CONTROL_C)
+    terminal.command("echo status ${PIPESTATUS[*]}")
+    terminal.expect("status 130 130")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+def test_a_job_in_the_background_that_reads_is_stopped(terminal):
+    terminal.shell()
+    terminal.command("bulkhead run sh -c 'read x; echo got $x; exit 3' &")
+    wait_until(lambda: list(descendants(terminal.process.pid).values()).count("T") >= 2, what="a stopped job")
+    terminal.command("fg")
+    terminal.expect("exit 3'")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.line("word")
+    terminal.expect("got word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+# ---- hang-up ----
+
+
+@pytest.mark.parametrize("own", [[], ["-t"]], ids=["shared", "own"])
+def test_a_hang_up_of_the_shell_ends_its_jobs(bulkhead, terminal, own):
+    path = bulkhead.verdict_path()
+    terminal.shell()
+    terminal.command(f"bulkhead run {' '.join(own)} --verdict {path} sh -c 'echo ready; exec sleep 300'")
+    terminal.expect("ready")
+    below = descendants(terminal.process.pid)
+    terminal.hang_up()
+    terminal.process.wait(seconds(10))
+    wait_until(lambda: not alive(below), what="the end of all")
+    verdict = bulkhead.read_verdict(path)
+    assert verdict["signal"] == signal.SIGHUP
+
+
+def test_a_job_of_nohup_survives_a_hang_up(bulkhead, terminal):
+    path = bulkhead.verdict_path()
+    terminal.shell()
+    terminal.command(f"nohup bulkhead run --verdict {path} sh -c 'while ! test -e go; do sleep 0.01; done; exit 3' "
+                     ">out 2>&1 & echo begun$((1))")
+    terminal.expect("begun1")
+    wait_until(lambda: len(descendants(terminal.process.pid)) >= 3, what="a job")
+    below = descendants(terminal.process.pid)
+    terminal.hang_up()
+    terminal.process.wait(seconds(10))
+    bulkhead.file("go")
+    wait_until(lambda: not alive(below), what="the end of all")
+    assert bulkhead.read_verdict(path)["exit_code"] == 3
