@@ -75,6 +75,23 @@ void bpf_emit_leave_if(struct bpf_program *p, unsigned op, int dst, int32_t valu
 	bpf_emit(p, BPF_JMP | op | BPF_K, dst, 0, 0, value);
 }
 
+void bpf_emit_leave(struct bpf_program *p)
+{
+	bpf_emit_leave_if(p, BPF_JA, 0, 0);
+}
+
+size_t bpf_emit_jump_if(struct bpf_program *p, unsigned op, int dst, int32_t value)
+{
+	bpf_emit(p, BPF_JMP | op | BPF_K, dst, 0, 0, value);
+	return p->n - 1;
+}
+
+void bpf_land(struct bpf_program *p, size_t jump)
+{
+	if (jump < BPF_PROGRAM_MAX)
+		p->code[jump].off = (int16_t)(p->n - jump - 1);
+}
+
 int bpf_program_load(struct bpf_program *p, enum bpf_prog_type type, const char *name)
 {
 	union bpf_attr attr = {.prog_type = type};

@@ -39,6 +39,12 @@ void bpf_emit_call(struct bpf_program *p, int32_t helper);
 /* End the program, with 0, if @dst OP @value; @op is BPF_JEQ, BPF_JNE, BPF_JGT, … */
 void bpf_emit_leave_if(struct bpf_program *p, unsigned op, int dst, int32_t value);
 
+/* End the program here. */
+void bpf_emit_leave(struct bpf_program *p);
+/* Jump if so to where bpf_land() is called with what is returned. */
+size_t bpf_emit_jump_if(struct bpf_program *p, unsigned op, int dst, int32_t value);
+void bpf_land(struct bpf_program *p, size_t jump);
+
 /* End @p and load it, under the name @name (at most 15 bytes). */
 int bpf_program_load(struct bpf_program *p, enum bpf_prog_type type, const char *name);
 

@@ -26,6 +26,11 @@
 /* The arguments of signal_generate, one u64 each, as they have been since 3.2. */
 enum { ARG_SIG, ARG_INFO, ARG_TASK, ARG_GROUP, ARG_RESULT };
 
+/* Where to look in a struct task_struct. */
+struct task_offsets {
+	size_t tgid, comm;
+};
+
 struct target {
 	uint64_t ns_dev, ns_ino;
 	struct trace_signals signals;
@@ -33,6 +38,9 @@ struct target {
 
 static_assert(sizeof(struct trace_signal) == 64, "a record's place is found by a shift");
 #define RECORD_SHIFT 6
+static_assert(sizeof(struct trace_victim) == 32, "and that of a victim");
+#define VICTIM_SHIFT 5
+static_assert((TRACE_VICTIMS & (TRACE_VICTIMS - 1)) == 0, "a power of two");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two words are stored as one");
 
 /* ---- the program ---- */
@@ -51,6 +59,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two words are stored a
 /* Places in the stack frame. */
 #define FRAME_KEY      (-8)
 #define FRAME_WORD     (-16)
+#define FRAME_GROUP    (-24)
 
 #define RECORD(member) ((int)offsetof(struct trace_signal, member))
 
@@ -71,20 +80,23 @@ static void address_frame(struct bpf_program *p, int dst, int at)
 	bpf_emit_add(p, dst, at);
 }
 
-/* R7 = the entry of the process that gets the signal; leave if it is not watched. */
-static void find_target(struct bpf_program *p, int map, size_t tgid_offset)
+/* The pid of the process that gets the signal into FRAME_KEY. */
+static void find_pid(struct bpf_program *p, const struct task_offsets *task)
 {
 	load_arg(p, R3, ARG_TASK);
-	bpf_emit_add(p, R3, (int32_t)tgid_offset);
+	bpf_emit_add(p, R3, (int32_t)task->tgid);
 	bpf_emit_set(p, R2, sizeof(uint32_t));
 	address_frame(p, R1, FRAME_KEY);
 	bpf_emit_call(p, BPF_FUNC_probe_read_kernel);
 	bpf_emit_leave_if(p, BPF_JNE, R0, 0);
+}
+
+/* R0 = the entry of @map at the key in the frame, or 0. */
+static void look_up(struct bpf_program *p, int map, int key)
+{
 	bpf_emit_map(p, R1, map);
-	address_frame(p, R2, FRAME_KEY);
+	address_frame(p, R2, key);
 	bpf_emit_call(p, BPF_FUNC_map_lookup_elem);
-	bpf_emit_leave_if(p, BPF_JEQ, R0, 0);
-	bpf_emit_move(p, R7, R0);
 }
 
 /*
@@ -153,15 +165,68 @@ static void note_info(struct bpf_program *p)
 	bpf_emit_store32(p, R8, RECORD(code), R1);
 }
 
-static int load_program(int map, size_t tgid_offset)
+/* A signal to the process at R0, which is watched. */
+static void note_signal(struct bpf_program *p)
+{
+	bpf_emit_move(p, R7, R0);
+	find_record(p);
+	note_sender(p);
+	note_inside(p);
+	note_info(p);
+}
+
+/*
+ * A signal to any other: leave unless it is the OOM killer's, who sends SIGKILL on the kernel's own
+ * account, on the time of a process of a group that is watched. R7 = the group's entry.
+ */
+static void find_group(struct bpf_program *p, int map)
+{
+	load_arg(p, R1, ARG_SIG);
+	cut(p, R1);
+	bpf_emit_leave_if(p, BPF_JNE, R1, SIGKILL);
+	load_arg(p, R1, ARG_INFO);
+	bpf_emit_leave_if(p, BPF_JNE, R1, SEND_SIG_PRIV);
+	bpf_emit_call(p, BPF_FUNC_get_current_cgroup_id);
+	bpf_emit_store(p, FP, FRAME_GROUP, R0);
+	look_up(p, map, FRAME_GROUP);
+	bpf_emit_leave_if(p, BPF_JEQ, R0, 0);
+	bpf_emit_move(p, R7, R0);
+}
+
+/* The kernel kills for want of memory one at a time: nobody else counts meanwhile. */
+static void note_victim(struct bpf_program *p, const struct task_offsets *task)
+{
+	bpf_emit_load(p, R8, R7, offsetof(struct trace_victims, n));
+	bpf_emit_move(p, R1, R8);
+	bpf_emit_add(p, R1, 1);
+	bpf_emit_store(p, R7, offsetof(struct trace_victims, n), R1);
+	bpf_emit(p, BPF_ALU64 | BPF_AND | BPF_K, R8, 0, 0, TRACE_VICTIMS - 1);
+	bpf_emit(p, BPF_ALU64 | BPF_LSH | BPF_K, R8, 0, 0, VICTIM_SHIFT);
+	bpf_emit(p, BPF_ALU64 | BPF_ADD | BPF_X, R8, R7, 0, 0);
+	bpf_emit_add(p, R8, offsetof(struct trace_victims, v));
+	note(p, BPF_FUNC_ktime_get_ns, offsetof(struct trace_victim, time_ns));
+	bpf_emit(p, BPF_LDX | BPF_MEM | BPF_W, R1, FP, FRAME_KEY, 0);
+	bpf_emit_store32(p, R8, offsetof(struct trace_victim, pid), R1);
+	load_arg(p, R3, ARG_TASK);
+	bpf_emit_add(p, R3, (int32_t)task->comm);
+	bpf_emit_set(p, R2, sizeof(((struct trace_victim *)0)->comm));
+	bpf_emit_move(p, R1, R8);
+	bpf_emit_add(p, R1, offsetof(struct trace_victim, comm));
+	bpf_emit_call(p, BPF_FUNC_probe_read_kernel);
+}
+
+static int load_program(const struct trace *t, const struct task_offsets *task)
 {
 	struct bpf_program p = {.n = 0};
 	bpf_emit_move(&p, R6, R1);
-	find_target(&p, map, tgid_offset);
-	find_record(&p);
-	note_sender(&p);
-	note_inside(&p);
-	note_info(&p);
+	find_pid(&p, task);
+	look_up(&p, t->targets, FRAME_KEY);
+	size_t other = bpf_emit_jump_if(&p, BPF_JEQ, R0, 0);
+	note_signal(&p);
+	bpf_emit_leave(&p);
+	bpf_land(&p, other);
+	find_group(&p, t->groups);
+	note_victim(&p, task);
 	return bpf_program_load(&p, BPF_PROG_TYPE_RAW_TRACEPOINT, "bulkhead_signal");
 }
 
@@ -178,15 +243,18 @@ static int in_first_namespace(struct error *e)
 	return 0;
 }
 
-static int find_tgid(size_t *ret_offset, struct error *e)
+static int find_offsets(struct task_offsets *ret, struct error *e)
 {
-	struct btf_field tgid = {.name = "tgid", .size = sizeof(uint32_t)};
+	struct btf_field fields[] = {
+		{.name = "tgid", .size = sizeof(uint32_t)},
+		{.name = "comm", .size = sizeof(((struct trace_victim *)0)->comm)},
+	};
 	cleanup_fd int fd = open(BTF_OF_KERNEL, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? -errno : btf_find(fd, "task_struct", TASK_MEMBERS, &tgid, 1);
+	int rc = fd < 0 ? -errno : btf_find(fd, "task_struct", TASK_MEMBERS, fields, 2);
 	if (rc < 0)
 		return error_set(e, BLAME_HOST, -rc,
 			"cannot learn the kernel's types from '" BTF_OF_KERNEL "'");
-	*ret_offset = tgid.ret_offset;
+	*ret = (struct task_offsets){.tgid = fields[0].ret_offset, .comm = fields[1].ret_offset};
 	return 0;
 }
 
@@ -202,17 +270,21 @@ static int refuse(struct trace *t, int rc, const char *what, struct error *e)
 int trace_open(struct trace *ret, unsigned targets, struct error *e)
 {
 	struct trace t = TRACE_INIT;
-	size_t tgid_offset = 0;
+	struct task_offsets task = {0};
 	/* first of all what an ordinary user lacks: it costs one system call to learn */
 	t.targets =
 		bpf_map_open(sizeof(uint32_t), sizeof(struct target), targets, "bulkhead_target");
 	if (t.targets < 0)
 		return refuse(&t, t.targets, "trace signals with bpf(2)", e);
-	if (in_first_namespace(e) < 0 || find_tgid(&tgid_offset, e) < 0) {
+	t.groups = bpf_map_open(
+		sizeof(uint64_t), sizeof(struct trace_victims), targets, "bulkhead_groups");
+	if (t.groups < 0)
+		return refuse(&t, t.groups, "trace signals with bpf(2)", e);
+	if (in_first_namespace(e) < 0 || find_offsets(&task, e) < 0) {
 		trace_close(&t);
 		return -1;
 	}
-	t.program = load_program(t.targets, tgid_offset);
+	t.program = load_program(&t, &task);
 	if (t.program < 0)
 		return refuse(&t, t.program, "load the program that traces signals", e);
 	*ret = t;
@@ -232,6 +304,7 @@ void trace_close(struct trace *t)
 	t->link = fd_close(t->link);
 	t->program = fd_close(t->program);
 	t->targets = fd_close(t->targets);
+	t->groups = fd_close(t->groups);
 }
 
 /* ---- one target ---- */
@@ -263,4 +336,20 @@ void trace_forget(const struct trace *t, pid_t pid)
 {
 	uint32_t key = (uint32_t)pid;
 	bpf_map_drop(t->targets, &key);
+}
+
+int trace_watch_group(const struct trace *t, uint64_t group)
+{
+	static const struct trace_victims none;
+	return bpf_map_put(t->groups, &group, &none);
+}
+
+int trace_read_group(const struct trace *t, uint64_t group, struct trace_victims *ret)
+{
+	return bpf_map_get(t->groups, &group, ret);
+}
+
+void trace_forget_group(const struct trace *t, uint64_t group)
+{
+	bpf_map_drop(t->groups, &group);
 }

@@ -18,6 +18,10 @@
  * same number; nothing has to be read while the run is on; and what is known of a sender is taken
  * down while it sends, since it may be gone before anybody could look.
  *
+ * The same program sees whom the OOM killer takes, for it too sends a signal: of the groups that we name,
+ * the last TRACE_VICTIMS whose end was brought about by a process of the group that could not
+ * get memory. (A victim of another's need is not told of: the kernel's log knows those.)
+ *
  * Needs CAP_BPF and CAP_PERFMON in the first user namespace, the first pid namespace (whose numbers
  * the program sees) and type information of the kernel. No file system need be mounted for it, and
  * unlike perf events on the same tracepoint, of which each CPU needs one, it is let go of without a
@@ -45,16 +49,31 @@ struct trace_signal {
 	char comm[16]; /* the sender's; may lack its NUL */
 };
 
+/* One victim, as the program in the kernel writes it. */
+struct trace_victim {
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	uint32_t pid, unused;
+	char comm[16]; /* may lack its NUL */
+};
+
+#define TRACE_VICTIMS 16
+
+struct trace_victims {
+	uint64_t n; /* how many there were: the newest is at (n - 1) % TRACE_VICTIMS */
+	struct trace_victim v[TRACE_VICTIMS];
+};
+
 struct trace {
 	int targets; /* the table, by pid */
+	int groups; /* another, by the id of a v2 group */
 	int program;
 	int link; /* holds the program in place */
 };
 
-#define TRACE_INIT ((struct trace){-1, -1, -1})
+#define TRACE_INIT ((struct trace){-1, -1, -1, -1})
 
 /*
- * Make all ready to watch at most @targets processes at a time; trace_begin() then begins to.
+ * Make all ready to watch at most @targets processes and groups at a time; trace_begin() then begins to.
  * -1 with @e saying what is missing (BLAME_HOST); nothing is open then. Both together take about half
  * a millisecond; no call here waits.
  */
@@ -73,6 +92,10 @@ struct trace_signals {
 };
 /* 0 or -errno: ENOENT for one that is not watched. Whole records of a process that is dead. */
 int trace_read(const struct trace *t, pid_t pid, struct trace_signals *ret);
+/* Watch the OOM killer in the v2 group with the id (inode number) @group. 0 or -errno. */
+int trace_watch_group(const struct trace *t, uint64_t group);
+int trace_read_group(const struct trace *t, uint64_t group, struct trace_victims *ret);
+void trace_forget_group(const struct trace *t, uint64_t group);
 void trace_forget(const struct trace *t, pid_t pid);
 
 #endif

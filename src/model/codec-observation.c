@@ -79,6 +79,7 @@ static const struct field victim_fields[] = {
 	INT("pid", pid),
 	COMM("comm", comm),
 	BOOL("leader", leader),
+	KNOWN_U64("at_us", at_us, at_known),
 	{NULL},
 };
 #undef HERE

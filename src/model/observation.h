@@ -72,6 +72,8 @@ struct victim {
 	pid_t pid; /* as the host counts; 0 when not known */
 	char comm[17];
 	bool leader; /* the payload itself */
+	bool at_known;
+	uint64_t at_us; /* µs after the start */
 };
 
 /*

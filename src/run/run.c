@@ -166,6 +166,7 @@ static void observe_end(struct watch *w)
 	relay_close(&w->relay); /* so that what is to be said about it finds a terminal as it was */
 	if (w->group) {
 		group_read(w->group, o, w->a);
+		witness_victims(&w->witness, o, w->started_us);
 		victims_find(o, o->id);
 	}
 	observe_sampled(w);

@@ -85,7 +85,7 @@ bool victims_parse(const char *record, const char *group_name, struct victim *re
 	return true;
 }
 
-static void add_victim(struct observation *o, const struct victim *v)
+void victims_add(struct observation *o, const struct victim *v)
 {
 	for (size_t i = 0; i < o->n_victims; i++)
 		if (o->victims[i].pid == v->pid)
@@ -109,16 +109,18 @@ void victims_read(int fd, const char *group_name, struct observation *o)
 		record[n] = 0;
 		record[strcspn(record, "\n")] = 0;
 		if (victims_parse(record, group_name, &victim))
-			add_victim(o, &victim);
+			victims_add(o, &victim);
 	}
 }
 
-static bool oom_killed(const struct observation *o)
+uint64_t victims_counted(const struct observation *o)
 {
-	for (size_t i = 0; i < o->n_counters; i++)
-		if (o->counters[i].own && strcmp(o->counters[i].fact, "oom_kill") == 0)
-			return o->counters[i].after > o->counters[i].before;
-	return false;
+	for (size_t i = 0; i < o->n_counters; i++) {
+		const struct counter *c = &o->counters[i];
+		if (c->own && strcmp(c->fact, "oom_kill") == 0)
+			return c->after > c->before ? c->after - c->before : 0;
+	}
+	return 0;
 }
 
 static bool we_killed(const struct observation *o)
@@ -131,9 +133,10 @@ static bool we_killed(const struct observation *o)
 
 void victims_find(struct observation *o, const char *group_name)
 {
-	if (!oom_killed(o))
+	uint64_t counted = victims_counted(o);
+	if (counted == 0)
 		return;
-	if (group_name) {
+	if (group_name && o->n_victims < counted) {
 		cleanup_fd int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		victims_read(fd, group_name, o);
 	}
@@ -142,5 +145,5 @@ void victims_find(struct observation *o, const char *group_name)
 		return;
 	struct victim leader = {.pid = o->leader_pid};
 	memcpy(leader.comm, o->leader_comm, sizeof(leader.comm));
-	add_victim(o, &leader);
+	victims_add(o, &leader);
 }

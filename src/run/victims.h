@@ -5,11 +5,17 @@
 #include "model/observation.h"
 
 /*
- * Who was killed for want of memory: from the kernel's log, where we may read it (the lines that
- * name a cgroup of this run), else the payload itself when its status leaves no other reading.
+ * Who was killed for want of memory, as far as @o has not got them all: from the kernel's log, where
+ * we may read it (the lines that name a cgroup of this run), else the payload itself when its status
+ * leaves no other reading.
  * @group_name is the last word of the run's cgroup paths. To be called with the counters read.
  */
 void victims_find(struct observation *o, const char *group_name);
+
+/* Add @v unless it is there, or there is no room; whether it was the leader is seen here. */
+void victims_add(struct observation *o, const struct victim *v);
+/* How many OOM kills in the run's own group were counted. */
+uint64_t victims_counted(const struct observation *o);
 
 /*
  * Add the victims that the records at @fd name: one record a read(2), as /dev/kmsg gives them, until

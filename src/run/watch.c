@@ -159,7 +159,8 @@ static void on_settle(struct watch *w)
 static void on_witness(struct watch *w)
 {
 	if (!w->payload_reaped)
-		witness_open(&w->witness, w->spawn.box.payload_pid, w->spawn.box.init_pid);
+		witness_open(&w->witness, w->spawn.box.payload_pid, w->spawn.box.init_pid,
+			w->group ? group_entry(w->group)->into_fd : -1);
 }
 
 /* What each timer does, and in which states it means anything. */

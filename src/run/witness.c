@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "kernel/cgroup.h"
+#include "run/victims.h"
 
 /* The payload and init. */
 #define TARGETS 2
@@ -31,13 +32,21 @@ static int watch_both(struct witness *w, struct error *e)
 	return rc == 0 ? 0 : error_set(e, BLAME_HOST, -rc, "cannot trace signals");
 }
 
-void witness_open(struct witness *w, pid_t leader, pid_t init)
+static void watch_group(struct witness *w, int group)
+{
+	struct stat st;
+	if (group >= 0 && fstat(group, &st) == 0 && trace_watch_group(&w->trace, st.st_ino) == 0)
+		w->group = st.st_ino;
+}
+
+void witness_open(struct witness *w, pid_t leader, pid_t init, int group)
 {
 	*w = WITNESS_INIT;
 	w->leader = leader;
 	w->init = init;
 	if (trace_open(&w->trace, TARGETS, &w->why_not) < 0)
 		return;
+	watch_group(w, group);
 	if (watch_both(w, &w->why_not) < 0 || trace_begin(&w->trace, &w->why_not) < 0)
 		trace_close(&w->trace);
 	else
@@ -169,4 +178,43 @@ void witness_tell(
 		return;
 	o->senders.from_us = w->from_us > started_us ? w->from_us - started_us : 0;
 	tell_of_leader(w, o, started_us, a);
+}
+
+/* ---- victims ---- */
+
+static void add_victim(struct observation *o, uint32_t pid, const char comm[16], uint64_t time_ns,
+	uint64_t started_us)
+{
+	struct victim v = {.pid = (pid_t)pid, .at_known = true};
+	v.at_us = time_ns / 1000 > started_us ? time_ns / 1000 - started_us : 0;
+	memcpy(v.comm, comm, 16);
+	victims_add(o, &v);
+}
+
+/* The leader has a record of its own, for it is watched as a target of signals. */
+static void add_leader(const struct witness *w, struct observation *o, uint64_t started_us)
+{
+	struct trace_signals all;
+	if (trace_read(&w->trace, w->leader, &all) < 0)
+		return;
+	const struct trace_signal *s = &all.last[SIGKILL];
+	if (s->time_ns != 0 && s->info == TRACE_INFO_KERNEL && s->cgroup == w->group)
+		add_victim(o, (uint32_t)w->leader, o->leader_comm, s->time_ns, started_us);
+}
+
+void witness_victims(const struct witness *w, struct observation *o, uint64_t started_us)
+{
+	struct trace_victims found;
+	if (w->from_us == 0 || w->group == 0 || victims_counted(o) == 0 ||
+		trace_read_group(&w->trace, w->group, &found) < 0)
+		return;
+	/* more than were counted: RLIMIT_CPU kills on the kernel's account too, and the log knows better */
+	if (found.n > victims_counted(o))
+		return;
+	add_leader(w, o, started_us);
+	uint64_t n = found.n < TRACE_VICTIMS ? found.n : TRACE_VICTIMS;
+	for (uint64_t i = found.n - n; i < found.n; i++) {
+		const struct trace_victim *v = &found.v[i % TRACE_VICTIMS];
+		add_victim(o, v->pid, v->comm, v->time_ns, started_us);
+	}
 }

@@ -24,14 +24,18 @@
 struct witness {
 	struct trace trace;
 	pid_t leader, init;
+	uint64_t group; /* the id of the run's v2 group; 0: it has none */
 	uint64_t from_us; /* monotonic; 0: not opened */
 	struct error why_not; /* with BLAME_NONE there is no reason not to */
 };
 
 #define WITNESS_INIT ((struct witness){.trace = TRACE_INIT})
 
-/* Takes half a millisecond. What is missing, as for an ordinary user, is in @w->why_not. */
-void witness_open(struct witness *w, pid_t leader, pid_t init);
+/*
+ * @group is the directory of the run's v2 group, or -1. Takes half a millisecond. What is missing,
+ * as for an ordinary user, is in @w->why_not.
+ */
+void witness_open(struct witness *w, pid_t leader, pid_t init, int group);
 /*
  * Put into o->killer who sent the signal that ended the payload (o->wait and o->term_signal say which;
  * for one that failed by itself the last sender outside), and into o->senders what was watched.
@@ -39,6 +43,11 @@ void witness_open(struct witness *w, pid_t leader, pid_t init);
  */
 void witness_tell(
 	const struct witness *w, struct observation *o, uint64_t started_us, struct arena *a);
+/*
+ * Add to o->victims, if the OOM killer was counted, whom it took for want of memory of the run's
+ * own. To be called when all of the run is dead and the counters are read.
+ */
+void witness_victims(const struct witness *w, struct observation *o, uint64_t started_us);
 void witness_close(struct witness *w);
 
 /* Who is who when a sender is judged. */

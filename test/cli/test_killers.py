@@ -335,6 +335,28 @@ def test_pipe_and_fault_are_the_kernels(bulkhead):
     assert "raise" not in r.verdict["summary"]
 
 
+# ---- the OOM killer ----
+
+
+@vm
+@root
+def test_each_victim_of_many_is_named(bulkhead, cgroups):
+    """The kernel's log leaves out all but ten in five seconds."""
+    if not cgroups:
+        pytest.skip("no memory group")
+    hogs = f"read x; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do {helper('hog')} 64M; done; exit 3"
+    with bulkhead.background("--memory", "16M", "--oom", "process", "sh", "-c", hogs, stdin=subprocess.PIPE,
+                             **PIPES) as run:
+        wait_watched(run)
+        run.stdin.write(b"go\n")
+        run.stdin.flush()
+        r = finish(bulkhead, run)
+    r.expect("exit_nonzero", 3)
+    assert len({v["pid"] for v in r.verdict["victims"]}) == 13
+    assert {(v["comm"], v["leader"]) for v in r.verdict["victims"]} == {("hog", False)}
+    assert "12 more" in r.verdict["summary"]
+
+
 # ---- bulkhead, and who was first ----
 
 
@@ -386,8 +408,8 @@ def test_stranger_in_the_grace_time(bulkhead, sender):
 def test_race_with_the_time_out(bulkhead):
     """Within milliseconds of each other: whatever the cause, it is that of who was first."""
     for i in range(12):
-        limit = 0.3
-        with bulkhead.background("--timeout", f"{limit}s", "--grace", "0", "sleep", "60", **PIPES) as run:
+        limit = seconds(0.3)
+        with bulkhead.background("--timeout", run_time(0.3), "--grace", "0", "sleep", "60", **PIPES) as run:
             wait_watched(run)
             began = time.monotonic()
             pidfd = os.pidfd_open(children(run)[1])
