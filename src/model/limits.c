@@ -23,7 +23,7 @@ static const struct limit_row {
 	uint64_t min, max;
 	uint64_t least; /* of what a program can start with at all; 0: as min */
 } rows[] = {
-	[LIMIT_MEMORY] = {"memory", "--memory", UNIT_BYTES, 1, MAX_BYTES},
+	[LIMIT_MEMORY] = {"memory", "--memory", UNIT_BYTES, 1, MAX_BYTES, .least = 1 << 20},
 	[LIMIT_SWAP] = {"swap", "--swap", UNIT_BYTES, 0, MAX_BYTES},
 	[LIMIT_CPUS] = {"cpus", "--cpus", UNIT_MILLI_CPUS, 10, 8192 * 1000}, /* NR_CPUS */
 	[LIMIT_PIDS] = {"pids", "--pids", UNIT_COUNT, 1, 4194304}, /* PID_MAX_LIMIT */

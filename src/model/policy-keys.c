@@ -41,7 +41,8 @@ const struct policy_section policy_sections[] = {
 };
 
 const struct policy_key policy_keys[] = {
-	{"limits", "memory", LIMIT(LIMIT_MEMORY), .help = "Memory of the whole run."},
+	{"limits", "memory", LIMIT(LIMIT_MEMORY),
+		.help = "Memory of the whole run; at least 1 MiB."},
 	{"limits", "swap", LIMIT(LIMIT_SWAP), .help = "Swap beyond the memory; 0 is none."},
 	{"limits", "cpus", LIMIT(LIMIT_CPUS), .help = "How many CPUs' time it may use at once."},
 	{"limits", "pids", LIMIT(LIMIT_PIDS), .help = "Processes and threads at the same time."},

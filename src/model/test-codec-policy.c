@@ -88,6 +88,9 @@ static void test_numbers(void **state)
 		{"limits: {memory: 1.5}\n",
 			PLACE(1, 18) "limits.memory must be a size such as 64M or "
 				     "2G, or null for none, not '1.5'"},
+		{"limits: {memory: 64K}\n",
+			PLACE(1, 18) "limits.memory: '64K' is too little for any "
+				     "program to start; at least 1 MiB"},
 		{"limits: {nofile: 3}\n",
 			PLACE(1, 18) "limits.nofile: '3' is too little for any "
 				     "program to start; at least 4"},
