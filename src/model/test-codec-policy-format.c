@@ -13,7 +13,7 @@
 
 /* Every kind of value, and those that look like another kind. */
 static const char all[] =
-	"limits: {memory: 1000001, swap: 3K, cpus: 1.25, timeout: 90m, idle_timeout: 1234us,\n"
+	"limits: {memory: 10000001, swap: 3K, cpus: 1.25, timeout: 90m, idle_timeout: 1234us,\n"
 	"  cpu_time: 1500ms, grace: 0, oom: process}\n"
 	"filesystem: {root: null, write: ['/a b:/c', \"/x\\n\", '/*'], hide: ['~', /h*, 'true']}\n"
 	"user: 1000:100\n"
