@@ -24,6 +24,7 @@ ENUM_NAMES(wait_kind, enum wait_kind, WAIT_COUNT_);
 ENUM_NAMES(act_reason, enum act_reason, ACT_COUNT_);
 ENUM_NAMES(killer_known, enum killer_known, KILLER_COUNT_);
 ENUM_NAMES(setup_stage, enum setup_stage, SETUP_COUNT_);
+ENUM_NAMES(oom_scope, enum oom_scope, OOM_SCOPE_COUNT_);
 ENUM_NAMES(blame, enum blame, BLAME_COUNT_);
 ENUM_NAMES(rung, enum rung, RUNG_COUNT_);
 ENUM_NAMES(oom_mode, enum oom_mode, OOM_COUNT_);
@@ -70,6 +71,7 @@ static const struct field counter_fields[] = {
 	BOOL("own", own),
 	U64("before", before),
 	U64("after", after),
+	U64("limit", limit),
 	{NULL},
 };
 #undef HERE
@@ -80,6 +82,8 @@ static const struct field victim_fields[] = {
 	COMM("comm", comm),
 	BOOL("leader", leader),
 	KNOWN_U64("at_us", at_us, at_known),
+	ENUM("scope", scope, oom_scope),
+	TEXT("group", group),
 	{NULL},
 };
 #undef HERE

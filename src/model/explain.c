@@ -116,13 +116,28 @@ static void look_at_counters_above(struct looker *l)
 	look_at_counters(l, false);
 }
 
+static const char *scope_words(struct looker *l, const struct victim *v)
+{
+	switch (v->scope) {
+	case OOM_SCOPE_OWN:
+		return "; by the kernel's log at the run's own limit";
+	case OOM_SCOPE_ABOVE:
+		return arena_printf(l->a, "; by the kernel's log at the limit of %s",
+			words_visible(l->a, v->group, TEXT_SHOWN));
+	case OOM_SCOPE_HOST:
+		return "; by the kernel's log because the host had no memory left";
+	default:
+		return "";
+	}
+}
+
 static void look_at_victims(struct looker *l)
 {
 	for (size_t i = 0; i < l->f->n_victims; i++) {
 		const struct victim *v = &l->f->o->victims[i];
 		say(l,
-			arena_printf(l->a, "%s%s", words_process(l->a, v->comm, v->pid),
-				v->leader ? ", the program itself" : ""));
+			arena_printf(l->a, "%s%s%s", words_process(l->a, v->comm, v->pid),
+				v->leader ? ", the program itself" : "", scope_words(l, v)));
 	}
 }
 

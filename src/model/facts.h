@@ -28,7 +28,11 @@ struct oom_facts {
 	bool place_sure; /* the counters allow no other reading */
 	bool counted; /* there is a counter of kills in the run's own group */
 	uint64_t kills; /* what it rose by; without one, the number of victims seen */
+	const struct victim *told; /* the one whose report says whose limit it was; or NULL */
 	const struct counter *above; /* of a group above: its limit was hit; or NULL */
+	const char
+		*above_group; /* for OOM_ANCESTOR: which; a path of its hierarchy or a directory */
+	uint64_t above_limit; /* its limit in bytes; 0: not known */
 	bool leader_listed; /* the payload is among the victims */
 	bool ended; /* it is what ended the run, before any act of ours */
 	bool ended_sure;
@@ -49,6 +53,8 @@ struct facts {
 	struct oom_facts oom;
 };
 
+/* The part of it in facts-oom.c: ret->oom. */
+void facts_derive_oom(struct facts *f);
 void facts_derive(struct facts *ret, const struct observation *o, struct arena *a);
 
 /*

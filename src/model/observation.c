@@ -47,6 +47,14 @@ static const char *const setup_stages[] = {
 };
 NAMES(setup_stages, SETUP_COUNT_);
 
+static const char *const oom_scopes[] = {
+	[OOM_SCOPE_UNKNOWN] = "unknown",
+	[OOM_SCOPE_OWN] = "own",
+	[OOM_SCOPE_ABOVE] = "above",
+	[OOM_SCOPE_HOST] = "host",
+};
+NAMES(oom_scopes, OOM_SCOPE_COUNT_);
+
 static const char *name_at(const char *const *names, size_t count, size_t at)
 {
 	return at < count ? names[at] : "invalid";
@@ -70,4 +78,9 @@ const char *killer_known_name(enum killer_known known)
 const char *setup_stage_name(enum setup_stage stage)
 {
 	return name_at(setup_stages, SETUP_COUNT_, stage);
+}
+
+const char *oom_scope_name(enum oom_scope scope)
+{
+	return name_at(oom_scopes, OOM_SCOPE_COUNT_, scope);
 }

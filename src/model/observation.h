@@ -65,6 +65,16 @@ struct counter {
 	const char *where; /* the file it was read from */
 	bool own; /* of the run's own group, not of one above it */
 	uint64_t before, after;
+	uint64_t limit; /* of memory, of a group above, in bytes; 0: none, or not looked at */
+};
+
+/* Whose limit the kernel's own report of an OOM kill names. */
+enum oom_scope {
+	OOM_SCOPE_UNKNOWN, /* no report, or none that we could read */
+	OOM_SCOPE_OWN, /* of the run's group */
+	OOM_SCOPE_ABOVE, /* of a group above it */
+	OOM_SCOPE_HOST, /* no group's: the host had no memory left */
+	OOM_SCOPE_COUNT_,
 };
 
 /* A process killed for want of memory. */
@@ -74,6 +84,8 @@ struct victim {
 	bool leader; /* the payload itself */
 	bool at_known;
 	uint64_t at_us; /* µs after the start */
+	enum oom_scope scope;
+	const char *group; /* OOM_SCOPE_ABOVE: its path in the hierarchy of memory; else NULL */
 };
 
 /*
@@ -211,5 +223,6 @@ const char *wait_kind_name(enum wait_kind kind);
 const char *act_reason_name(enum act_reason reason);
 const char *killer_known_name(enum killer_known known);
 const char *setup_stage_name(enum setup_stage stage);
+const char *oom_scope_name(enum oom_scope scope);
 
 #endif

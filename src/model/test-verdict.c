@@ -183,7 +183,8 @@ static void make_wild(struct observation *o, struct arena *a)
 		o->acts[i].oom_known = next_random() & 1;
 	}
 	for (size_t i = 0; i < OBSERVATION_MAX_VICTIMS; i++)
-		o->victims[i].leader = o->victims[i].at_known = next_random() & 1;
+		o->victims[i].leader = o->victims[i].at_known = next_random() & 1,
+		o->victims[i].group = words[next_random() % 5];
 	for (int i = 0; i < LIMIT_COUNT_; i++)
 		o->limits[i].asked.set = next_random() & 1;
 	o->argc = next_random() % 3;

@@ -118,8 +118,29 @@ static void add_counters(struct verdict *v, const struct facts *f)
 				.has_before = true,
 				.has_after = true,
 				.before = c->before,
-				.after = c->after});
+				.after = c->after,
+				.text = c->limit > 0 ? arena_printf(f->a, "its limit is %s",
+							       words_size(f->a, c->limit))
+						     : NULL});
 	}
+}
+
+/* What the kernel's log says of the kill that counts. */
+static void add_report(struct verdict *v, const struct facts *f)
+{
+	const struct victim *told = f->oom.told;
+	const char *group;
+
+	if (!told || f->oom.kills == 0)
+		return;
+	group = told->scope == OOM_SCOPE_OWN    ? "the run's own group"
+		: told->scope == OOM_SCOPE_HOST ? "no group: the host had no memory left"
+						: words_visible(f->a, told->group, WHERE_SHOWN);
+	push(v,
+		(struct evidence){.fact = "oom_report",
+			.where = "/dev/kmsg",
+			.text = arena_printf(f->a, "%s was killed for the limit of %s",
+				words_process(f->a, told->comm, told->pid), group)});
 }
 
 static void add_usage(struct verdict *v, const struct facts *f)
@@ -147,6 +168,7 @@ void verdict_add_evidence(struct verdict *v, const struct facts *f)
 	add_killer(v, f);
 	if (f->act)
 		add_act(v, f, f->act);
+	add_report(v, f);
 	add_counters(v, f);
 	add_usage(v, f);
 	add_other_acts(v, f);
@@ -158,21 +180,6 @@ static void contribute(struct verdict *v, const char *text)
 {
 	if (v->n_contributing < VERDICT_MAX_CONTRIBUTING)
 		v->contributing[v->n_contributing++] = text;
-}
-
-static const char *at_place(const struct facts *f)
-{
-	const char *limit = words_limit(f, LIMIT_MEMORY);
-
-	switch (f->oom.place) {
-	case OOM_OWN:
-		return *limit ? arena_printf(f->a, "at its own memory limit of %s", limit)
-			      : "at its own memory limit";
-	case OOM_ANCESTOR:
-		return "at the memory limit of a group above its own";
-	default:
-		return "because the host, or a limit out of sight, ran out of memory";
-	}
 }
 
 static void contribute_oom(struct verdict *v, const struct facts *f)
@@ -188,7 +195,8 @@ static void contribute_oom(struct verdict *v, const struct facts *f)
 	if (f->oom.kills == 0)
 		return;
 	contribute(v,
-		arena_printf(f->a, "the OOM killer took %s %s%s", words_victims(f), at_place(f),
+		arena_printf(f->a, "the OOM killer took %s %s%s", words_victims(f),
+			words_oom_place(f),
 			f->oom.order_unclear ? "; whether before or after is not known" : ""));
 }
 

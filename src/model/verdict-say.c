@@ -57,7 +57,8 @@ void say_exit_nonzero(struct verdict *v, const struct facts *f)
 	const char *oom = "";
 
 	if (f->oom.kills > 0)
-		oom = arena_printf(f->a, ", and the OOM killer took %s", words_victims(f));
+		oom = arena_printf(
+			f->a, ", after %s was OOM-killed %s", words_victims(f), words_oom_place(f));
 	v->summary = arena_printf(
 		f->a, "exited with %d%s%s%s", f->code, words_after(f), shell_hint(f), oom);
 }
@@ -140,12 +141,15 @@ static const char *memory_tail(const struct facts *f)
 		f->a, "; it %s before the rest of it could be ended, most likely for that", end);
 }
 
-/* Only the count of kills rose: what was hit is inferred. */
+/* Only the count of kills rose, or more than one limit was hit: which one it was is inferred. */
 static const char *place_doubt(const struct facts *f)
 {
-	return f->oom.place_sure || !f->oom.ended_sure
-		? ""
-		: "; which limit was hit was not counted, its own is inferred from the kill";
+	if (f->oom.place_sure || !f->oom.ended_sure)
+		return "";
+	if (f->oom.above)
+		return "; the limit of a group above was hit as well, which of the two it was for "
+		       "is not known";
+	return "; which limit was hit was not counted, its own is inferred from the kill";
 }
 
 void say_memory_limit(struct verdict *v, const struct facts *f)
@@ -158,20 +162,48 @@ void say_memory_limit(struct verdict *v, const struct facts *f)
 		memory_tail(f), place_doubt(f));
 }
 
+/* A run that used little of what its group was full of was the one hit, not the one to blame. */
+static const char *whose_memory(const struct facts *f)
+{
+	const struct usage *u = &f->o->usage;
+
+	if (!u->memory_peak_known || u->memory_peak_bytes >= f->oom.above_limit / 2)
+		return "";
+	return ", which others in that group had used most of";
+}
+
+/* Without the kernel's report, why it is taken for that group's. */
+static const char *above_doubt(const struct facts *f)
+{
+	const struct counter *c = f->oom.above;
+
+	if (f->oom.told || !c)
+		return "";
+	return arena_printf(f->a, "; the count in %s rose, and that of its own did not",
+		words_visible(f->a, c->where, PATH_SHOWN));
+}
+
 void say_memory_above(struct verdict *v, const struct facts *f)
 {
+	const char *group = words_visible(f->a, f->oom.above_group, PATH_SHOWN);
+	uint64_t limit = f->oom.above_limit;
+
 	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
 	v->summary = arena_printf(f->a,
-		"killed for the memory limit of a group above its own, not its own%s%s: the count "
-		"in %s "
-		"rose%s",
-		peak_and_victims(f), words_after(f),
-		words_visible(f->a, f->oom.above->where, PATH_SHOWN), memory_tail(f));
+		"killed for the memory limit%s%s of a group above its own%s%s%s%s%s%s%s",
+		limit > 0 ? " of " : "", limit > 0 ? words_size(f->a, limit) : "",
+		*group ? ", " : "", group, whose_memory(f), peak_and_victims(f), words_after(f),
+		memory_tail(f), above_doubt(f));
 }
 
 void say_memory_host(struct verdict *v, const struct facts *f)
 {
-	v->confidence = CONFIDENCE_LIKELY;
+	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	if (f->oom.place_sure) {
+		v->summary = arena_printf(f->a, "killed because the host ran out of memory%s%s%s",
+			peak_and_victims(f), words_after(f), memory_tail(f));
+		return;
+	}
 	v->summary = arena_printf(f->a,
 		"killed because the host, or a limit out of sight, ran out of memory%s%s: %s%s",
 		peak_and_victims(f), words_after(f),

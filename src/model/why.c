@@ -36,7 +36,7 @@ const char *why_not_place(const struct facts *f)
 		return arena_printf(f->a,
 			"the OOM killer came, its own limit was not hit, and that of a group above "
 			"was (%s)",
-			words_visible(f->a, f->oom.above->where, WHERE_SHOWN));
+			words_visible(f->a, f->oom.above_group, WHERE_SHOWN));
 	default:
 		break;
 	}

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/parse.h"
 
+#define GROUP_SHOWN 300
+
 const char *words_signal(struct arena *a, int signal)
 {
 	const char *name = sigabbrev_np(signal);
@@ -63,6 +65,25 @@ const char *words_victims(const struct facts *f)
 	if (f->n_victims == 1)
 		return first;
 	return arena_printf(f->a, "%s and %zu more", first, f->n_victims - 1);
+}
+
+const char *words_oom_place(const struct facts *f)
+{
+	const char *limit = words_limit(f, LIMIT_MEMORY);
+	const char *group = words_visible(f->a, f->oom.above_group, GROUP_SHOWN);
+
+	switch (f->oom.place) {
+	case OOM_OWN:
+		return *limit ? arena_printf(f->a, "at the run's memory limit of %s", limit)
+			      : "at the run's memory limit";
+	case OOM_ANCESTOR:
+		return arena_printf(f->a, "at the memory limit of a group above the run's%s%s",
+			*group ? ", " : "", group);
+	default:
+		return f->oom.place_sure
+			? "because the host ran out of memory"
+			: "because the host, or a limit out of sight, ran out of memory";
+	}
 }
 
 const char *words_end(const struct facts *f)

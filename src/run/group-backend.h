@@ -26,6 +26,7 @@ struct group_dir {
 /* The counters of the groups above the run's, from the base upwards. */
 struct group_above {
 	uint64_t value[GROUP_MAX_ANCESTORS][GROUP_MAX_ANCESTOR_COUNTERS];
+	uint64_t limit[GROUP_MAX_ANCESTORS]; /* of memory; 0: none */
 	unsigned n;
 };
 
@@ -68,7 +69,7 @@ struct group_ops {
 	short oom_events;
 	const struct group_counter *counters; /* up to one without a fact */
 	const struct group_counter *above; /* the same of each group above */
-	const char *memory_file, *memory_peak_file;
+	const char *memory_file, *memory_peak_file, *memory_limit_file;
 	const char *throttled_key; /* in cpu.stat of the cpu controller */
 	unsigned throttled_per_us;
 	const char *io_file; /* NULL: figures of io are not worth their price */

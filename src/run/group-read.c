@@ -14,6 +14,7 @@
 #define NS_PER_US 1000
 /* io.stat has a line for each device. */
 #define IO_TEXT_SIZE 16384
+#define NO_LIMIT     ((uint64_t)1 << 62)
 
 /* ---- while it runs ---- */
 
@@ -128,7 +129,16 @@ static bool read_ancestor(
 	return true;
 }
 
-static void read_ancestors(const struct group *g, struct group_above *ret)
+/* v1 has a very large number for no limit, v2 a word. */
+static uint64_t read_limit(const struct group *g, int dir)
+{
+	uint64_t limit;
+	if (cgroup_read_u64(dir, g->ops->memory_limit_file, &limit) < 0 || limit > NO_LIMIT)
+		return 0;
+	return limit;
+}
+
+static void read_ancestors(const struct group *g, struct group_above *ret, bool limits)
 {
 	const struct group_counter *c = g->ops->above;
 	ret->n = 0;
@@ -136,6 +146,7 @@ static void read_ancestors(const struct group *g, struct group_above *ret)
 		return;
 	cleanup_fd int dir = cgroup_open(g->host->base[c->controller]);
 	while (ret->n < GROUP_MAX_ANCESTORS && read_ancestor(g, dir, ret->value[ret->n])) {
+		ret->limit[ret->n] = limits ? read_limit(g, dir) : 0;
 		int parent = cgroup_open_parent(dir);
 		fd_close(dir);
 		dir = parent;
@@ -145,7 +156,7 @@ static void read_ancestors(const struct group *g, struct group_above *ret)
 
 void group_snapshot(struct group *g)
 {
-	read_ancestors(g, &g->above);
+	read_ancestors(g, &g->above, false);
 }
 
 static void put_counter(struct observation *o, const struct counter *c)
@@ -183,7 +194,8 @@ static void put_above(const struct group *g, const struct group_above *after, un
 		struct counter counter = {.fact = c[i].fact,
 			.where = arena_printf(a, "%s/%s", path, c[i].file),
 			.before = g->above.value[level][i],
-			.after = after->value[level][i]};
+			.after = after->value[level][i],
+			.limit = after->limit[level]};
 		put_counter(o, &counter);
 	}
 }
@@ -191,7 +203,7 @@ static void put_above(const struct group *g, const struct group_above *after, un
 static void read_above(const struct group *g, struct observation *o, struct arena *a)
 {
 	struct group_above after;
-	read_ancestors(g, &after);
+	read_ancestors(g, &after, true);
 	if (after.n == 0)
 		return;
 	char *path = arena_strdup(a, g->host->base[g->ops->above->controller]);

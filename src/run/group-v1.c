@@ -135,6 +135,7 @@ const struct group_ops group_v1_ops = {
 	.counters = counters,
 	.above = above,
 	.memory_file = "memory.usage_in_bytes",
+	.memory_limit_file = "memory.limit_in_bytes",
 	.memory_peak_file = "memory.max_usage_in_bytes",
 	.throttled_key = "throttled_time",
 	.throttled_per_us = 1000,

@@ -138,6 +138,7 @@ const struct group_ops group_v2_ops = {
 	.counters = counters,
 	.above = above,
 	.memory_file = "memory.current",
+	.memory_limit_file = "memory.max",
 	.memory_peak_file = "memory.peak",
 	.throttled_key = "throttled_usec",
 	.throttled_per_us = 1,

@@ -167,7 +167,7 @@ static void observe_end(struct watch *w)
 	if (w->group) {
 		group_read(w->group, o, w->a);
 		witness_victims(&w->witness, o, w->started_us);
-		victims_find(o, o->id);
+		victims_find(o, o->id, w->a);
 	}
 	observe_sampled(w);
 	timeline_end(w);

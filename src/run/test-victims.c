@@ -26,18 +26,20 @@
 	"cpuset=/,mems_allowed=0,oom_memcg="
 #define RECORD(memcg, name, rest) HEAD "/a,task_memcg=" memcg ",task=" name rest
 
+static struct arena arena = ARENA_INIT;
+
 static void test_a_victim_is_named(void **state)
 {
 	struct victim v = {0};
 	(void)state;
-	assert_true(victims_parse(RECORD(GROUP, "python3", ",pid=25559,uid=0"), ID, &v));
+	assert_true(victims_parse(RECORD(GROUP, "python3", ",pid=25559,uid=0"), ID, &v, &arena));
 	assert_int_equal(v.pid, 25559);
 	assert_string_equal(v.comm, "python3");
 	assert_false(v.leader);
-	assert_true(victims_parse(RECORD(GROUP "/deeper", "a b", ",pid=7,uid=4"), ID, &v));
+	assert_true(victims_parse(RECORD(GROUP "/deeper", "a b", ",pid=7,uid=4"), ID, &v, &arena));
 	assert_int_equal(v.pid, 7);
 	assert_string_equal(v.comm, "a b");
-	assert_true(victims_parse(RECORD("/" ID, "", ",pid=8,uid=4"), ID, &v));
+	assert_true(victims_parse(RECORD("/" ID, "", ",pid=8,uid=4"), ID, &v, &arena));
 	assert_string_equal(v.comm, "");
 }
 
@@ -61,7 +63,7 @@ static void test_names_that_look_like_the_rest(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct victim v = {0};
 		print_message("record %zu\n", i);
-		assert_true(victims_parse(table[i].record, ID, &v));
+		assert_true(victims_parse(table[i].record, ID, &v, &arena));
 		assert_int_equal(v.pid, 25559);
 		assert_string_equal(v.comm, table[i].comm);
 	}
@@ -75,7 +77,7 @@ static void test_names_of_any_length_fit(void **state)
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = 0;
 	snprintf(record, sizeof(record), HEAD "/a,task_memcg=" GROUP ",task=%s,pid=5,uid=0", name);
-	assert_true(victims_parse(record, ID, &v));
+	assert_true(victims_parse(record, ID, &v, &arena));
 	assert_int_equal(strlen(v.comm), sizeof(v.comm) - 1);
 }
 
@@ -114,7 +116,7 @@ static void test_what_is_no_victim_of_ours(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct victim v = {.pid = 42, .comm = "as it was"};
 		print_message("record %zu\n", i);
-		assert_false(victims_parse(table[i], ID, &v));
+		assert_false(victims_parse(table[i], ID, &v, &arena));
 		assert_int_equal(v.pid, 42);
 		assert_string_equal(v.comm, "as it was");
 	}
@@ -124,7 +126,43 @@ static void test_an_empty_id_is_nobodys(void **state)
 {
 	struct victim v;
 	(void)state;
-	assert_false(victims_parse(RECORD("/a/b-", "x", ",pid=5,uid=0"), "", &v));
+	assert_false(victims_parse(RECORD("/a/b-", "x", ",pid=5,uid=0"), "", &v, &arena));
+}
+
+/* ---- whose limit it was ---- */
+
+#define GLOBAL(constraint, rest)                                                                   \
+	"6,1,2,-;oom-kill:constraint=" constraint ",nodemask=(null),cpuset=/,mems_allowed=0" rest  \
+	",task_memcg=" GROUP ",task=x,pid=5,uid=0"
+
+static void test_the_limit_is_named(void **state)
+{
+	static const struct {
+		const char *record, *group;
+		enum oom_scope scope;
+	} table[] = {
+		{HEAD GROUP ",task_memcg=" GROUP ",task=x,pid=5,uid=0", NULL, OOM_SCOPE_OWN},
+		{HEAD GROUP "/deeper,task_memcg=" GROUP "/deeper,task=x,pid=5,uid=0", NULL,
+			OOM_SCOPE_OWN},
+		{RECORD(GROUP, "x", ",pid=5,uid=0"), "/a", OOM_SCOPE_ABOVE},
+		{HEAD "/,task_memcg=" GROUP ",task=x,pid=5,uid=0", "/", OOM_SCOPE_ABOVE},
+		{GLOBAL("CONSTRAINT_NONE", ",global_oom"), NULL, OOM_SCOPE_HOST},
+		{GLOBAL("CONSTRAINT_CPUSET", ",global_oom"), NULL, OOM_SCOPE_HOST},
+		/* what a program calls itself is behind all that */
+		{RECORD(GROUP, ",oom_memcg=" GROUP, ",pid=5,uid=0"), "/a", OOM_SCOPE_ABOVE},
+		{GLOBAL("CONSTRAINT_MEMCG", ""), NULL, OOM_SCOPE_UNKNOWN},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct victim v = {0};
+		print_message("record %zu\n", i);
+		assert_true(victims_parse(table[i].record, ID, &v, &arena));
+		assert_int_equal(v.scope, table[i].scope);
+		if (table[i].group)
+			assert_string_equal(v.group, table[i].group);
+		else
+			assert_null(v.group);
+	}
 }
 
 /* ---- the log ---- */
@@ -142,7 +180,7 @@ static void read_log(struct observation *o, const char *const *records, size_t n
 {
 	int fds[2];
 	open_log(fds, records, n);
-	victims_read(fds[0], ID, o);
+	victims_read(fds[0], ID, o, &arena);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -187,7 +225,7 @@ static void test_no_log(void **state)
 {
 	struct observation o = {0};
 	(void)state;
-	victims_read(-1, ID, &o);
+	victims_read(-1, ID, &o, &arena);
 	assert_int_equal(o.n_victims, 0);
 }
 
@@ -208,7 +246,7 @@ static void test_the_leader_is_all_that_is_left(void **state)
 {
 	struct observation o = killed(1);
 	(void)state;
-	victims_find(&o, NULL);
+	victims_find(&o, NULL, &arena);
 	assert_int_equal(o.n_victims, 1);
 	assert_int_equal(o.victims[0].pid, 33);
 	assert_string_equal(o.victims[0].comm, "leader");
@@ -219,13 +257,13 @@ static void test_nobody_is_named_without_reason(void **state)
 {
 	struct observation none = killed(0), ours = killed(1), exited = killed(1);
 	(void)state;
-	victims_find(&none, NULL);
+	victims_find(&none, NULL, &arena);
 	assert_int_equal(none.n_victims, 0);
 	ours.acts[ours.n_acts++] = (struct act){.reason = ACT_WALL_TIMEOUT, .signal = SIGKILL};
-	victims_find(&ours, NULL);
+	victims_find(&ours, NULL, &arena);
 	assert_int_equal(ours.n_victims, 0);
 	exited.wait = WAIT_EXITED;
-	victims_find(&exited, NULL);
+	victims_find(&exited, NULL, &arena);
 	assert_int_equal(exited.n_victims, 0);
 }
 
@@ -235,8 +273,15 @@ static void test_our_kill_of_the_rest_comes_second(void **state)
 	struct observation o = killed(1);
 	(void)state;
 	o.acts[o.n_acts++] = (struct act){.reason = ACT_OOM_GROUP, .signal = SIGKILL};
-	victims_find(&o, NULL);
+	victims_find(&o, NULL, &arena);
 	assert_int_equal(o.n_victims, 1);
+}
+
+static int free_arena(void **state)
+{
+	(void)state;
+	arena_fini(&arena);
+	return 0;
 }
 
 int main(void)
@@ -247,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_names_of_any_length_fit),
 		cmocka_unit_test(test_what_is_no_victim_of_ours),
 		cmocka_unit_test(test_an_empty_id_is_nobodys),
+		cmocka_unit_test(test_the_limit_is_named),
 		cmocka_unit_test(test_a_log_is_read),
 		cmocka_unit_test(test_more_victims_than_there_is_room_for),
 		cmocka_unit_test(test_no_log),
@@ -254,5 +300,5 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_named_without_reason),
 		cmocka_unit_test(test_our_kill_of_the_rest_comes_second),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, free_arena);
 }

@@ -64,39 +64,73 @@ static pid_t parse_pid(const char *s)
  * "…,oom_memcg=/a,task_memcg=/a/b,task=NAME,pid=123,uid=0": a process names itself, so NAME may hold
  * commas and equal signs and even look like the rest; what follows it is found from the end.
  */
-bool victims_parse(const char *record, const char *group_name, struct victim *ret)
+/* Whose limit it was, from what stands before the victim's group: "CONSTRAINT_…,…,oom_memcg=/a". */
+static void parse_scope(const char *constraint, const char *end, const char *group_name,
+	struct victim *ret, struct arena *a)
 {
-	if (!strstr(record, "oom-kill:constraint="))
+	static const char key[] = ",oom_memcg=", memcg[] = "CONSTRAINT_MEMCG,";
+	size_t n = strlen(key);
+	const char *group = memmem(constraint, (size_t)(end - constraint), key, n);
+	if (strncmp(constraint, memcg, strlen(memcg)) != 0) {
+		/* none, or memory that a cpuset or a policy of NUMA nodes left to it */
+		ret->scope = OOM_SCOPE_HOST;
+	} else if (group && path_names(group + n, (size_t)(end - group) - n, group_name)) {
+		ret->scope = OOM_SCOPE_OWN;
+	} else if (group) {
+		ret->scope = OOM_SCOPE_ABOVE;
+		ret->group = arena_strndup(a, group + n, (size_t)(end - group) - n);
+	}
+}
+
+bool victims_parse(const char *record, const char *group_name, struct victim *ret, struct arena *a)
+{
+	static const char head[] = "oom-kill:constraint=";
+	const char *constraint = strstr(record, head);
+	if (!constraint)
 		return false;
 	const char *memcg = strstr(record, ",task_memcg=");
 	const char *task = memcg ? strstr(memcg, ",task=") : NULL;
 	const char *pid = task ? find_last(task, ",pid=") : NULL;
 	if (!pid)
 		return false;
+	const char *end = memcg;
 	memcg += strlen(",task_memcg=");
-	if (!path_names(memcg, (size_t)(task - memcg), group_name))
+	if (end < constraint || !path_names(memcg, (size_t)(task - memcg), group_name))
 		return false;
 	struct victim victim = {.pid = parse_pid(pid + strlen(",pid="))};
 	if (victim.pid <= 0)
 		return false;
 	task += strlen(",task=");
 	copy_comm(victim.comm, sizeof(victim.comm), task, task < pid ? (size_t)(pid - task) : 0);
+	parse_scope(constraint + strlen(head), end, group_name, &victim, a);
 	*ret = victim;
 	return true;
 }
 
-void victims_add(struct observation *o, const struct victim *v)
+static struct victim *find_victim(struct observation *o, pid_t pid)
 {
 	for (size_t i = 0; i < o->n_victims; i++)
-		if (o->victims[i].pid == v->pid)
-			return;
+		if (o->victims[i].pid == pid)
+			return &o->victims[i];
+	return NULL;
+}
+
+void victims_add(struct observation *o, const struct victim *v)
+{
+	struct victim *there = find_victim(o, v->pid);
+	if (there && there->scope == OOM_SCOPE_UNKNOWN) {
+		there->scope = v->scope;
+		there->group = v->group;
+	}
+	if (there)
+		return;
 	if (o->n_victims == OBSERVATION_MAX_VICTIMS)
 		return;
 	o->victims[o->n_victims] = *v;
 	o->victims[o->n_victims++].leader = v->pid == o->leader_pid;
 }
 
-void victims_read(int fd, const char *group_name, struct observation *o)
+void victims_read(int fd, const char *group_name, struct observation *o, struct arena *a)
 {
 	char record[8192];
 	struct victim victim;
@@ -108,7 +142,7 @@ void victims_read(int fd, const char *group_name, struct observation *o)
 			return;
 		record[n] = 0;
 		record[strcspn(record, "\n")] = 0;
-		if (victims_parse(record, group_name, &victim))
+		if (victims_parse(record, group_name, &victim, a))
 			victims_add(o, &victim);
 	}
 }
@@ -131,14 +165,14 @@ static bool we_killed(const struct observation *o)
 	return false;
 }
 
-void victims_find(struct observation *o, const char *group_name)
+void victims_find(struct observation *o, const char *group_name, struct arena *a)
 {
-	uint64_t counted = victims_counted(o);
-	if (counted == 0)
+	if (victims_counted(o) == 0)
 		return;
-	if (group_name && o->n_victims < counted) {
+	/* also with all of them known: only the log says whose limit it was */
+	if (group_name) {
 		cleanup_fd int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		victims_read(fd, group_name, o);
+		victims_read(fd, group_name, o, a);
 	}
 	bool killed = o->wait == WAIT_SIGNALED && o->term_signal == SIGKILL && !we_killed(o);
 	if (o->n_victims > 0 || !killed || o->leader_pid == 0)

@@ -355,6 +355,26 @@ def schema(name):
     return _schemas[name]
 
 
+def kernel_reported_oom(r):
+    """Whether the kernel's log, if we may read it, has the report of a kill in @r: at most ten come in 5 s."""
+    try:
+        fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        while True:
+            try:
+                record = os.read(fd, 8192)
+            except BrokenPipeError:
+                continue  # overwritten meanwhile
+            if b"oom-kill:" in record and f"-{r.verdict['id']},task=".encode() in record:
+                return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
 # ---- leaks ----
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import MIB, PYTHON, IN_VM, helper, run_time, seconds, wait_until
+from support import MIB, PYTHON, IN_VM, helper, kernel_reported_oom, run_time, seconds, wait_until
 
 vm = pytest.mark.vm
 
@@ -90,28 +90,8 @@ def expect_out_of_memory(r, limit, rung):
     assert limit - 4 * MIB <= r.verdict["usage"]["memory_peak_bytes"] <= limit + MIB
 
 
-def kernel_named_victim(r):
-    """Whether the kernel's log, if we may read it, has the report: at most ten come in 5 s."""
-    try:
-        fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        while True:
-            try:
-                record = os.read(fd, 8192)
-            except BrokenPipeError:
-                continue  # overwritten meanwhile
-            if b"oom-kill:" in record and f"-{r.verdict['id']},task=".encode() in record:
-                return True
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-
-
 def expect_victim(r, comm, leader):
-    if not kernel_named_victim(r):
+    if not kernel_reported_oom(r):
         return
     assert [(v["comm"], v["leader"]) for v in r.verdict["victims"]] == [(comm, leader)]
     assert f"killed {comm}[" in r.err
@@ -184,7 +164,7 @@ def test_oom_process_lets_the_leader_live(bulkhead, cgroups):
     assert len(r.verdict["contributing"]) == 1
     assert "OOM killer" in r.verdict["contributing"][0]
     assert r.fact("oom_kill")["after"] >= 1
-    if kernel_named_victim(r):
+    if kernel_reported_oom(r):
         assert [(v["comm"], v["leader"]) for v in r.verdict["victims"]] == [("hog", False)]
         assert "hog[" in r.verdict["contributing"][0]
 
