@@ -83,6 +83,7 @@ static int check_filter(const struct policy *policy, struct arena *a, struct err
 	const struct filter_spec spec = {
 		.deny = &policy->syscalls_deny,
 		.allow = &policy->syscalls_allow,
+		.user_namespaces = policy->user_namespaces,
 	};
 	const struct sock_filter *filter;
 	unsigned short len;

@@ -41,6 +41,11 @@
 	{                                                                                          \
 		.name = (call), .action = FILTER_ERRNO(ENOSYS)                                     \
 	}
+/* Denied unless the program may make namespaces. */
+#define WALL(call)                                                                                 \
+	{                                                                                          \
+		.name = (call), .action = FILTER_ERRNO(EPERM), .namespaces = true                  \
+	}
 #define VALUES(...) .values = {__VA_ARGS__}, .n_values = sizeof((uint32_t[]){__VA_ARGS__}) / 4
 
 const struct filter_rule filter_rules[] = {
@@ -52,6 +57,12 @@ const struct filter_rule filter_rules[] = {
 		.arg = 0,
 		.namespaces = true,
 		VALUES(NAMESPACES)},
+	/* Its owner may mount the groups of the run, whose files belong to the run's uid. */
+	{.name = "clone",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 0,
+		VALUES(CLONE_NEWCGROUP)},
 	/*
 	 * The program's first process is a child of the supervisor. A sibling of it would be one
 	 * too, which nobody in the box can reap: the pid namespace could not end.
@@ -62,29 +73,34 @@ const struct filter_rule filter_rules[] = {
 		.arg = 0,
 		VALUES(CLONE_PARENT)},
 	/* Its flags are in memory, where no filter can look: callers go on with clone. */
-	{.name = "clone3", .action = FILTER_ERRNO(ENOSYS), .namespaces = true},
+	ABSENT("clone3"),
 	{.name = "unshare",
 		.action = FILTER_ERRNO(EPERM),
 		.test = FILTER_ANY_BIT,
 		.arg = 0,
 		.namespaces = true,
-		VALUES(NAMESPACES | CLONE_NEWTIME)},
-	{.name = "setns", .action = FILTER_ERRNO(EPERM), .namespaces = true},
+		VALUES(NAMESPACES)},
+	{.name = "unshare",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 0,
+		VALUES(CLONE_NEWCGROUP | CLONE_NEWTIME)},
+	WALL("setns"),
 
 	/* ---- mounts: the box's walls ---- */
 
-	DENY("mount"),
-	DENY("umount2"),
-	DENY("pivot_root"),
-	DENY("chroot"),
-	DENY("open_tree"),
-	DENY("open_tree_attr"),
-	DENY("move_mount"),
-	DENY("mount_setattr"),
-	DENY("fsopen"),
-	DENY("fsconfig"),
-	DENY("fsmount"),
-	DENY("fspick"),
+	WALL("mount"),
+	WALL("umount2"),
+	WALL("pivot_root"),
+	WALL("chroot"),
+	WALL("open_tree"),
+	WALL("open_tree_attr"),
+	WALL("move_mount"),
+	WALL("mount_setattr"),
+	WALL("fsopen"),
+	WALL("fsconfig"),
+	WALL("fsmount"),
+	WALL("fspick"),
 	/* Opens any inode of a file system past its mount point (the "shocker" hole). */
 	DENY("open_by_handle_at"),
 	DENY("quotactl"),

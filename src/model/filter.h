@@ -34,7 +34,12 @@ struct filter_spec {
 	const struct strv *deny;
 	/* names taken off the deny-list with all rules for them; may be NULL */
 	const struct strv *allow;
-	/* the program may make namespaces of its own: clone, clone3, unshare and setns are free */
+	/*
+	 * The program may make namespaces of its own and mount in them: clone, unshare and setns are
+	 * free, and so are the calls for mounts, which the kernel allows to nobody else. Not so cgroup
+	 * namespaces: who has one may mount the control groups that hold the run, and write to them
+	 * what its uid may.
+	 */
 	bool user_namespaces;
 	enum filter_arch arch;
 };

@@ -343,13 +343,27 @@ static int decide_filter(struct plan_build *b)
 		strv_push(b->a, &b->plan->notes, "no system call filter: the kernel has none");
 		return 0;
 	}
-	if (policy->syscalls_deny.n == 0 && policy->syscalls_allow.n == 0) {
+	if (policy->syscalls_deny.n == 0 && policy->syscalls_allow.n == 0 &&
+		!policy->user_namespaces) {
 		b->plan->filter = filter_default(&b->plan->n_filter);
 		return 0;
 	}
-	struct filter_spec spec = {
-		.deny = &policy->syscalls_deny, .allow = &policy->syscalls_allow};
+	struct filter_spec spec = {.deny = &policy->syscalls_deny,
+		.allow = &policy->syscalls_allow,
+		.user_namespaces = policy->user_namespaces};
 	return filter_compile(&spec, b->a, &b->plan->filter, &b->plan->n_filter, b->e);
+}
+
+/* The kernel refuses an id map with uid 0 of the namespace above to all but its CAP_SETFCAP (5.12). */
+static void note_user_namespaces(struct plan_build *b)
+{
+	const struct policy_user *user = &b->policy->user;
+	uint32_t uid = user->mode == USER_ID ? user->uid : b->host->uid;
+	if (b->policy->user_namespaces && user->mode != USER_ISOLATED && uid == 0)
+		strv_push(b->a, &b->plan->notes,
+			"syscalls.user_namespaces is of little use to a program with uid 0, which "
+			"the "
+			"kernel refuses their id maps; try --user isolated");
 }
 
 static int check_host(struct plan_build *b)
@@ -416,6 +430,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 		decide_user(&b) < 0 || decide_filter(&b) < 0)
 		return -1;
 	decide_capture(&b);
+	note_user_namespaces(&b);
 	plan.envp = plan_environment(policy, input->environ, input->id, a);
 	add_exec_paths(&b);
 	if (plan_mounts(&b) < 0)

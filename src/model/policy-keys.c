@@ -114,6 +114,9 @@ const struct policy_key policy_keys[] = {
 			"or kill."},
 	{"syscalls", "allow", KEY_STRINGS, AT(syscalls_allow), .item = ITEM_SYSCALL,
 		.inherits = true, .help = "System calls to take off the built-in deny-list."},
+	{"syscalls", "user_namespaces", KEY_BOOL, AT(user_namespaces),
+		.help = "Let the program make namespaces of its own, and mount in them: what "
+			"browsers and bubblewrap need for a sandbox inside."},
 
 	{"retry", "attempts", KEY_NUMBER, AT(retry.attempts), .min = 1, .max = 100,
 		.help = "How often it is tried, the first time included."},

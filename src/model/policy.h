@@ -104,6 +104,7 @@ struct policy {
 	struct policy_exec exec;
 	struct strv syscalls_deny; /* names added to the deny-list */
 	struct strv syscalls_allow; /* names taken off it */
+	bool user_namespaces; /* the program may make some, and mount in them */
 	struct policy_retry retry;
 	struct policy_breaker breaker;
 	struct policy_pool pool;

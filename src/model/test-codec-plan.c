@@ -158,7 +158,7 @@ static void read_request(struct golden_case *c)
 {
 	static const char *const names[] = {"argv", "policy", "limits", "oom", "read", "write",
 		"hide", "tmpfs", "root", "workdir", "env", "unset", "clear_env", "user", "network",
-		"tty", "log", "key", "best_effort", NULL};
+		"tty", "log", "key", "best_effort", "user_namespaces", NULL};
 	struct request *r = &c->asked;
 
 	known(c, "request", c->request, names);
@@ -339,6 +339,7 @@ static int make_plan(struct golden_case *c, struct error *e)
 		.tty = c->asked.tty,
 		.isolated_base = 1000000000,
 		.random = 2};
+	c->policy.user_namespaces = flag_of(c->request, "user_namespaces", false);
 	return plan_make(&c->plan, &c->policy, &c->found, &c->resolved, &c->input, c->a, e);
 }
 

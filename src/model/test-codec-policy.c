@@ -287,7 +287,8 @@ static void test_values(void **state)
 		"env: {set: {A: '', B: no, C: 010, D: 8080}, unset: [X_*], clear: true}\n"
 		"exec: {mode: enforce, default: deny, rules: [{allow: git}, {deny: git push, hint: "
 		"x}]}\n"
-		"syscalls: {deny: ['ptrace:kill'], allow: [io_uring_setup]}\n"
+		"syscalls: {deny: ['ptrace:kill'], allow: [io_uring_setup],\n"
+		"  user_namespaces: true}\n"
 		"retry: {attempts: 3, on: [larger, cpu_time_limit], backoff: 1.5s, grow: 2.25,\n"
 		"  grow_max: 8G}\n"
 		"breaker: {key: k, cooldown: 10s, on: [later], threshold: 3, window: 1m}\n"
@@ -323,6 +324,7 @@ static void test_values(void **state)
 	assert_false(p.exec.rules[1].allow);
 	assert_string_equal(p.exec.rules[1].hint, "x");
 	assert_string_equal(p.syscalls_deny.v[0], "ptrace:kill");
+	assert_true(p.user_namespaces);
 	assert_int_equal(p.retry.backoff_us, 1500000);
 	assert_int_equal(p.retry.grow_milli, 2250);
 	assert_int_equal(p.retry.grow_max_bytes, 8ull << 30);

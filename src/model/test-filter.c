@@ -367,11 +367,21 @@ static void test_user_namespaces(void **state)
 
 	(void)state;
 	check_x86(&p, 56, 0x10000011, SECCOMP_RET_ALLOW);
+	check_x86(&p, 56, 0x6c020011, SECCOMP_RET_ALLOW); /* all but cgroup */
+	check_x86(&p, 56, 0x12000011, FILTER_ERRNO(EPERM)); /* CLONE_NEWUSER | CLONE_NEWCGROUP */
 	check_x86(&p, 56, 0x8011, FILTER_ERRNO(EPERM)); /* CLONE_PARENT */
-	check_x86(&p, 435, 0, SECCOMP_RET_ALLOW);
+	check_x86(&p, 435, 0, FILTER_ERRNO(ENOSYS)); /* clone3's flags cannot be seen */
 	check_x86(&p, 272, 0x10000000, SECCOMP_RET_ALLOW);
+	check_x86(&p, 272, 0x7c020000, SECCOMP_RET_ALLOW);
+	check_x86(&p, 272, 0x02000000, FILTER_ERRNO(EPERM));
+	check_x86(&p, 272, 0x12000000, FILTER_ERRNO(EPERM));
+	check_x86(&p, 272, 0x00000080, FILTER_ERRNO(EPERM)); /* CLONE_NEWTIME */
 	check_x86(&p, 308, 0, SECCOMP_RET_ALLOW);
-	check_x86(&p, 165, 0, FILTER_ERRNO(EPERM)); /* mounts are another matter */
+	check_x86(&p, 165, 0, SECCOMP_RET_ALLOW);
+	check_x86(&p, 161, 0, SECCOMP_RET_ALLOW);
+	check_x86(&p, 304, 0, FILTER_ERRNO(EPERM)); /* open_by_handle_at still */
+	check_x86(&p, 321, 0, FILTER_ERRNO(EPERM)); /* bpf still */
+	check_x86(&p, X32 | 56, 0, KILL);
 }
 
 /* Half of all calls denied, each its own range: jumps that no conditional jump can reach. */
