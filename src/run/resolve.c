@@ -399,13 +399,23 @@ static void find_console(struct resolver *x)
 		x->r->console = arena_strdup(x->a, path);
 }
 
+static bool is_hosts_root(const struct resolver *x)
+{
+	const struct policy_user *user = &x->policy->user;
+	uint32_t uid = user->mode == USER_ID ? user->uid : x->host->uid;
+	return uid == 0 && user->mode != USER_ISOLATED;
+}
+
+/*
+ * What the host's root may write by its uid alone: where the kernel asks for a capability as well
+ * (/proc/kcore, /proc/mtrr) nothing has to be done. Each that is there costs a mount.
+ */
 static void find_protected(struct resolver *x)
 {
 	static const char *const paths[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
-		"/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"};
-	const struct policy_user *user = &x->policy->user;
-	uint32_t uid = user->mode == USER_ID ? user->uid : x->host->uid;
-	if (uid != 0 || user->mode == USER_ISOLATED)
+		"/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi", "/proc/driver", "/proc/asound",
+		"/proc/dynamic_debug"};
+	if (!is_hosts_root(x))
 		return;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (access(paths[i], F_OK) == 0)
@@ -435,6 +445,9 @@ static int resolve(struct resolver *x)
 		hide_renamed(x, &r->write) < 0)
 		return -1;
 	check_cwd_is_seen(x);
+	/* the names of root's keys, which are the host's */
+	if (is_hosts_root(x) && hide_one(x, "/proc/keys") < 0)
+		return -1;
 	if (policy->user.mode == USER_ISOLATED &&
 		(hide_impassable(x, &r->write) < 0 || hide_impassable(x, &r->read) < 0))
 		return -1;

@@ -575,12 +575,16 @@ static void test_proc_is_protected_from_the_hosts_root_only(void **state)
 	struct fixture *f = *state;
 	resolve(f);
 	assert_int_equal(f->r.protect.n, 0);
+	assert_null(find(&f->r.hide, "/proc/keys"));
 	f->host.uid = 0;
 	resolve(f);
 	assert_true(f->r.protect.n > 0);
+	if (access("/proc/keys", F_OK) == 0)
+		assert_non_null(find(&f->r.hide, "/proc/keys"));
 	f->policy.user.mode = USER_ISOLATED;
 	resolve(f);
 	assert_int_equal(f->r.protect.n, 0);
+	assert_null(find(&f->r.hide, "/proc/keys"));
 	f->policy.user = (struct policy_user){.mode = USER_ID, .uid = 1000, .gid = 1000};
 	resolve(f);
 	assert_int_equal(f->r.protect.n, 0);
