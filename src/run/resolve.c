@@ -164,7 +164,8 @@ static int add_hide(struct resolver *x, const char *real, const char *dest, bool
 static int hide_one(struct resolver *x, const char *path)
 {
 	struct lookup_answer at;
-	bool foreign = has_foreign_root(x);
+	/* every root has a procfs like the host's */
+	bool foreign = has_foreign_root(x) && !path_is_below(path, "/proc");
 	if (!(foreign ? find_in_root(x, path, &at) : lookup(&x->lookup, path, &at)))
 		return 0;
 	if (add_hide(x, at.real, at.real, at.is_dir) < 0)

@@ -415,6 +415,17 @@ static void test_a_foreign_roots_links_stay_in_it(void **state)
 	assert_non_null(find(hide_list, "/srv/a.key"));
 }
 
+/* It is none of the directory's, but mounted by the box. */
+static void test_proc_is_the_same_in_every_root(void **state)
+{
+	struct fixture *f = *state;
+	make_dir(f, "root");
+	f->policy.filesystem.root = at(f, "root");
+	hide(f, "/proc/version");
+	resolve(f);
+	assert_non_null(find(&f->r.hide, "/proc/version"));
+}
+
 static void test_patterns_of_a_foreign_root_look_there(void **state)
 {
 	struct fixture *f = *state;
@@ -615,6 +626,7 @@ int main(void)
 		TEST(test_a_hidden_thing_can_be_shown_elsewhere_by_name),
 		TEST(test_both_names_are_hidden_in_an_empty_root),
 		TEST(test_a_foreign_roots_links_stay_in_it),
+		TEST(test_proc_is_the_same_in_every_root),
 		TEST(test_patterns_of_a_foreign_root_look_there),
 		TEST(test_a_root_is_named_from_where_the_caller_is),
 		TEST(test_roots_that_are_none),
