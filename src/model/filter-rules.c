@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/tty.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -57,21 +59,16 @@ const struct filter_rule filter_rules[] = {
 		.arg = 0,
 		.namespaces = true,
 		VALUES(NAMESPACES)},
-	/* Its owner may mount the groups of the run, whose files belong to the run's uid. */
-	{.name = "clone",
-		.action = FILTER_ERRNO(EPERM),
-		.test = FILTER_ANY_BIT,
-		.arg = 0,
-		VALUES(CLONE_NEWCGROUP)},
 	/*
 	 * The program's first process is a child of the supervisor. A sibling of it would be one
 	 * too, which nobody in the box can reap: the pid namespace could not end.
+	 * Who owns a cgroup namespace may mount the run's own groups, whose files belong to its uid.
 	 */
 	{.name = "clone",
 		.action = FILTER_ERRNO(EPERM),
 		.test = FILTER_ANY_BIT,
 		.arg = 0,
-		VALUES(CLONE_PARENT)},
+		VALUES(CLONE_PARENT | CLONE_NEWCGROUP)},
 	/* Its flags are in memory, where no filter can look: callers go on with clone. */
 	ABSENT("clone3"),
 	{.name = "unshare",
@@ -153,12 +150,27 @@ const struct filter_rule filter_rules[] = {
 	/*
 	 * The box shares the caller's terminal: TIOCSTI and TIOCLINUX (paste) type into it for the
 	 * shell to read when the run is over. TIOCSETD loads line disciplines: modules nobody uses.
+	 * After TIOCEXCL nobody else can open it, as long as the caller has it.
 	 */
 	{.name = "ioctl",
 		.action = FILTER_ERRNO(EPERM),
 		.test = FILTER_ONE_OF,
 		.arg = 1,
-		VALUES(TIOCSTI, TIOCLINUX, TIOCSETD)},
+		VALUES(TIOCSTI, TIOCLINUX, TIOCSETD, TIOCEXCL)},
+	/*
+	 * A process group reaches out of a pid namespace: with a terminal the program is in the
+	 * caller's. Processes of the same user, the supervisor too, would be put behind all others.
+	 */
+	{.name = "setpriority",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ONE_OF,
+		.arg = 0,
+		VALUES(PRIO_PGRP)},
+	{.name = "ioprio_set",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ONE_OF,
+		.arg = 0,
+		VALUES(IOPRIO_WHO_PGRP)},
 	/* setarch and debuggers use these; 0xffffffff asks. Others undo hardening. */
 	{.name = "personality",
 		.action = FILTER_ERRNO(EPERM),

@@ -58,6 +58,7 @@ static const char *resource_name(uint64_t resource)
 		[RLIMIT_AS] = "RLIMIT_AS",
 		[RLIMIT_CPU] = "RLIMIT_CPU",
 		[RLIMIT_NPROC] = "RLIMIT_NPROC",
+		[RLIMIT_SIGPENDING] = "RLIMIT_SIGPENDING",
 	};
 	bool known = resource < sizeof(names) / sizeof(names[0]) && names[resource];
 	return known ? names[resource] : "a resource limit";

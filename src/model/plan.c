@@ -23,6 +23,9 @@
 #define ISOLATED_UID   1000
 #define ISOLATED_RANGE 65536
 
+/* Queued signals and timers of a box; a user has a few ten thousand. */
+#define SIGNALS_MAX 4096
+
 void plan_add(struct plan_build *b, struct steps *steps, struct step step)
 {
 	(void)b;
@@ -215,6 +218,8 @@ static void add_rlimits(struct plan_build *b)
 	const struct limit_value *cpu = limit_of(b, LIMIT_CPU_TIME);
 	/* 1, not 0: a core_pattern that starts a program on the host looks at that only */
 	add_rlimit(b, RLIMIT_CORE, 1, 1);
+	/* the kernel counts for all of a user, in its boxes and outside: none takes what others need */
+	add_rlimit(b, RLIMIT_SIGPENDING, SIGNALS_MAX, SIGNALS_MAX);
 	if (nofile->set)
 		add_rlimit(b, RLIMIT_NOFILE, nofile->value, nofile->value);
 	if (file_size->set)

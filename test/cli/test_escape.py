@@ -2,8 +2,10 @@
 """Ways out of a box, each tried in one (test/escape/), and outside of one where it must work."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
+import pty
 import secrets
 import shutil
 import signal
@@ -17,7 +19,10 @@ from support import PYTHON, SANITIZED, program, seconds
 STOPPED, WORKED, NOT_APPLICABLE = 0, 1, 2
 
 # These attack something that is given to them: below they have tests of their own.
-WITH_ARGUMENT = {"signal-group", "signal-owner", "socket-abstract", "socket-path", "socket-tcp"}
+IN_THE_GROUP = ["signal-group", "signal-owner", "nice-group", "nice-user", "ionice-group", "ionice-user"]
+OF_THE_HOST = ["socket-abstract", "socket-path", "socket-tcp", "ipc-shm", "ipc-mq", "ipc-dev-shm"]
+WITH_STDIN = ["signal-peer", "fd-reopen", "fd-above"]
+WITH_ARGUMENT = {*IN_THE_GROUP, *OF_THE_HOST, *WITH_STDIN}
 
 
 def attacks():
@@ -58,42 +63,83 @@ def test_attack_works_without_a_box(bulkhead, name):
     assert done.returncode == WORKED, done.stdout
 
 
-# ---- signals to who stands outside, in the same process group ----
+# Where a policy lets programs make user namespaces, the kernel alone is the wall; these two are what it lets.
+ALLOWED_NAMESPACES = {"ns-unshare-user", "ns-clone-user"}
+
+
+@pytest.fixture
+def namespaces(bulkhead):
+    return bulkhead.file("namespaces.yaml", "syscalls: {user_namespaces: true}\n")
+
+
+@pytest.mark.parametrize("name", [name for name in names("--list") if name not in ALLOWED_NAMESPACES])
+def test_attack_is_stopped_where_there_are_namespaces(bulkhead, namespaces, name):
+    user = ["--user", "isolated"] if bulkhead.who == "root" else []
+    expect_stopped(bulkhead.run("--no-record", "--policy", namespaces, *user, "--", attacks(), name))
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED_NAMESPACES))
+def test_namespaces_can_be_allowed(bulkhead, namespaces, name):
+    result = bulkhead.run("--no-record", "--policy", namespaces, "--", attacks(), name)
+    assert result.status == WORKED, result.out
+
+
+SANDBOX = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--unshare-pid", "--unshare-net", "--proc", "/proc", "true"]
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_a_sandbox_inside(bulkhead, namespaces):
+    user = ["--user", "isolated"] if bulkhead.who == "root" else []
+    bulkhead.run("--no-record", "--policy", namespaces, *user, "--", *SANDBOX).expect("ok", 0)
+    bulkhead.run("--no-record", *user, "--", *SANDBOX).expect("exit_nonzero", 1)
+
+
+# ---- to who stands outside, in the same process group: with a terminal the box shares it ----
 
 WITNESS = """
-import signal, sys
+import ctypes, fcntl, os, signal, subprocess, sys, termios
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-print("ready", flush=True)
-sys.stdin.read()
-print("hit" if signal.SIGUSR1 in signal.sigpending() else "unharmed", flush=True)
-"""
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+hit = signal.SIGUSR1 in signal.sigpending()
+io = ctypes.CDLL(None).syscall(IOPRIO_GET, 1, 0) >> 13
+print(done.returncode, "hit" if hit else "unharmed", os.getpriority(os.PRIO_PROCESS, 0), io)
+print(done.stdout)
+""".replace("IOPRIO_GET", "252" if os.uname().machine == "x86_64" else "31")
 
 
-@contextlib.contextmanager
-def witness(bulkhead):
-    """A process of the same user with a process group of its own, for others to be put into."""
-    process = subprocess.Popen([PYTHON, "-c", WITNESS], process_group=0, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True, user=bulkhead.uid, group=bulkhead.gid)
+def witness(bulkhead, *words):
+    """What a process has seen that is the leader of a terminal's session, and of the group that WORD… is in."""
+    main, terminal = pty.openpty()
     try:
-        assert process.stdout.readline() == "ready\n"
-        yield process
+        os.fchown(terminal, bulkhead.uid, bulkhead.gid)
+        done = subprocess.run([PYTHON, "-c", WITNESS, *words], stdin=terminal, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, start_new_session=True, cwd=bulkhead.cwd,
+                              env=bulkhead.env, user=bulkhead.uid, group=bulkhead.gid, extra_groups=[],
+                              timeout=seconds(30), text=True, check=False)
     finally:
-        process.kill()
-        process.communicate()
+        os.close(main)
+        os.close(terminal)
+    assert done.returncode == 0, done.stdout
+    seen, _, out = done.stdout.partition("\n")
+    return seen.split(), out
 
 
-@pytest.mark.parametrize("name", ["signal-group", "signal-owner"])
-def test_signals_end_at_the_wall(bulkhead, name):
-    with witness(bulkhead) as process:
-        result = bulkhead.run("--no-record", "--", attacks(), name, "witness", process_group=process.pid)
-        expect_stopped(result)
-        assert process.communicate("")[0] == "unharmed\n"
+@pytest.mark.parametrize("name", IN_THE_GROUP)
+def test_the_group_ends_at_the_wall(bulkhead, name):
+    abi = bulkhead.run("--no-record", "true").verdict["host"].get("landlock_abi", 6)
+    if name.startswith("signal") and abi < 6:
+        pytest.skip("without Landlock's scopes a terminal's group is one")
+    seen, out = witness(bulkhead, bulkhead.path, "run", "--no-record", "--", attacks(), name, "witness")
+    assert out.startswith("stopped: "), out
+    assert seen == [str(STOPPED), "unharmed", "0", "0"], out
 
 
-def test_the_witness_would_tell(bulkhead):
-    with witness(bulkhead) as process:
-        os.killpg(process.pid, signal.SIGUSR1)
-        assert process.communicate("")[0] == "hit\n"
+@pytest.mark.parametrize("name, hit", [("signal-group", ["hit", "0", "0"]), ("nice-group", ["unharmed", "7", "0"]),
+                                       ("ionice-group", ["unharmed", "0", "3"])])
+def test_the_witness_would_tell(bulkhead, name, hit):
+    seen, out = witness(bulkhead, attacks(), name, "witness")
+    assert seen == [str(STOPPED), *hit], out
 
 
 # ---- sockets of the host ----
@@ -142,7 +188,57 @@ def test_services_below_run_are_out_of_reach(bulkhead):
         os.unlink(path)
 
 
+# ---- memory of the host ----
+
+
+def test_shared_memory_is_out_of_reach(bulkhead):
+    libc, key = ctypes.CDLL(None, use_errno=True), secrets.randbits(30) | 1
+    created = libc.shmget(key, 4096, 0o1000 | 0o666)
+    assert created >= 0, os.strerror(ctypes.get_errno())
+    try:
+        control("ipc-shm", str(key))
+        expect_stopped(bulkhead.run("--no-record", "--", attacks(), "ipc-shm", str(key)))
+    finally:
+        libc.shmctl(created, 0, None)
+
+
+def test_message_queues_are_out_of_reach(bulkhead):
+    libc, name = ctypes.CDLL(None, use_errno=True), f"/bulkhead-test-{secrets.token_hex(8)}"
+    umask = os.umask(0)
+    queue = libc.mq_open(name.encode(), os.O_RDWR | os.O_CREAT, 0o666, None)
+    os.umask(umask)
+    assert queue >= 0, os.strerror(ctypes.get_errno())
+    try:
+        control("ipc-mq", name)
+        expect_stopped(bulkhead.run("--no-record", "--", attacks(), "ipc-mq", name))
+    finally:
+        libc.mq_close(queue)
+        libc.mq_unlink(name.encode())
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm to write to")
+def test_files_of_dev_shm_are_out_of_reach(bulkhead):
+    name = f"bulkhead-test-{secrets.token_hex(8)}"
+    path = pathlib.Path("/dev/shm") / name
+    path.touch(0o666)
+    try:
+        control("ipc-dev-shm", name)
+        expect_stopped(bulkhead.run("--no-record", "--", attacks(), "ipc-dev-shm", name))
+    finally:
+        path.unlink()
+
+
 # ---- what comes in, and what stays ----
+
+
+def test_a_socket_names_nobody_outside(bulkhead):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = subprocess.run([attacks(), "signal-peer"], stdin=theirs, stdout=subprocess.PIPE, text=True, check=False)
+        if "SO_PEERPIDFD" in done.stdout:
+            pytest.skip("this kernel gives no descriptor of the peer")
+        assert done.returncode == WORKED, done.stdout
+        expect_stopped(bulkhead.run("--no-record", "--", attacks(), "signal-peer", stdin=theirs))
 
 
 def test_descriptors_are_not_inherited(bulkhead):

@@ -107,6 +107,29 @@ static enum outcome append_to_host(const char *arg)
 	return judge_any_open(paths, O_WRONLY | O_APPEND);
 }
 
+/* Not what is in it, but what is known about it. */
+static enum outcome metadata(const char *arg)
+{
+	static const char path[] = "/etc/passwd";
+	struct stat st;
+
+	(void)arg;
+	if (stat(path, &st) != 0)
+		return not_applicable("there is no %s", path);
+	/* all of it as it is already */
+	if (chmod(path, st.st_mode & 07777) == 0)
+		return worked("its mode");
+	if (chown(path, st.st_uid, st.st_gid) == 0)
+		return worked("its owner");
+	if (utimensat(AT_FDCWD, path, (struct timespec[2]){st.st_atim, st.st_mtim}, 0) == 0)
+		return worked("its times");
+	if (truncate(path, st.st_size) == 0)
+		return worked("its size");
+	if (rename(path, path) == 0)
+		return worked("its name");
+	return stopped("%s", strerror(errno));
+}
+
 static enum outcome through_symlink(const char *arg)
 {
 	enum outcome outcome;
@@ -458,6 +481,7 @@ const struct attack file_attacks[] = {
 	{"file-home-secrets", home_secrets, false},
 	{"file-write-outside", write_outside, true},
 	{"file-append", append_to_host, true},
+	{"file-metadata", metadata, true},
 	{"file-symlink", through_symlink, true},
 	{"file-hardlink", through_hardlink, false},
 	{"file-dot-dot", dot_dot, true},

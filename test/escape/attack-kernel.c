@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <linux/reboot.h>
+#include <linux/tty.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -190,6 +191,38 @@ static enum outcome tiocsti_high(const char *arg)
 	return terminal(type_with_high_bits, "typing with bit 32 set");
 }
 
+/* Nobody else could open it until the last one has closed it. */
+static void make_exclusive(void)
+{
+	int fd = own_terminal();
+
+	if (fd < 0)
+		_exit(2);
+	_exit(ioctl(fd, TIOCEXCL) == 0 ? 1 : 0);
+}
+
+/* Line disciplines are modules that the kernel loads for whoever asks. */
+static void change_discipline(void)
+{
+	int fd = own_terminal(), hdlc = N_HDLC;
+
+	if (fd < 0)
+		_exit(2);
+	_exit(ioctl(fd, TIOCSETD, &hdlc) == 0 || errno != EPERM ? 1 : 0);
+}
+
+static enum outcome tiocexcl(const char *arg)
+{
+	(void)arg;
+	return terminal(make_exclusive, "a terminal for oneself");
+}
+
+static enum outcome tiocsetd(const char *arg)
+{
+	(void)arg;
+	return terminal(change_discipline, "another line discipline");
+}
+
 static enum outcome tioclinux(const char *arg)
 {
 	char paste = 3;
@@ -242,7 +275,63 @@ static enum outcome netfilter(const char *arg)
 	return open_socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER, "netfilter");
 }
 
+/* Those that a program may honestly want; every other one is code that few have looked at. */
+static bool is_common(int family)
+{
+	return family == AF_UNSPEC || family == AF_UNIX || family == AF_INET ||
+		family == AF_INET6 || family == AF_NETLINK;
+}
+
+static enum outcome other_families(const char *arg)
+{
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_RDM};
+
+	(void)arg;
+	for (int family = 0; family < 64; family++) {
+		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && !is_common(family);
+			i++) {
+			if (socket(family, types[i] | SOCK_CLOEXEC, 0) >= 0)
+				return worked("family %d, type %d", family, types[i]);
+			if (socketpair(family, types[i], 0, (int[2]){0}) == 0)
+				return worked("a pair of family %d, type %d", family, types[i]);
+		}
+	}
+	return stopped("none but the common ones");
+}
+
+static enum outcome other_netlinks(const char *arg)
+{
+	(void)arg;
+	for (int protocol = 1; protocol < 32; protocol++) {
+		if (protocol == NETLINK_SOCK_DIAG || protocol == NETLINK_KOBJECT_UEVENT)
+			continue;
+		if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol) >= 0)
+			return worked("netlink protocol %d", protocol);
+	}
+	return stopped("none but the common ones");
+}
+
+/* The kernel takes an int: what is above its 32 bits is for those who compare all 64. */
+static enum outcome family_high_bits(const char *arg)
+{
+	(void)arg;
+	return judge(syscall(SYS_socket, AF_NETLINK | 1ul << 32, SOCK_RAW, NETLINK_NETFILTER),
+		"netfilter with bit 32 set");
+}
+
 /* ---- the machine ---- */
+
+static enum outcome names_of_keys(const char *arg)
+{
+	char text[64];
+	int fd = open("/proc/keys", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	(void)arg;
+	if (getuid() != 0)
+		return not_applicable("those are the caller's own");
+	return n > 0 ? worked("/proc/keys lists some") : stopped("/proc/keys is empty");
+}
 
 static enum outcome kernel_log(const char *arg)
 {
@@ -305,11 +394,17 @@ const struct attack kernel_attacks[] = {
 	{"tty-tiocsti", tiocsti, true},
 	{"tty-tiocsti-high-bits", tiocsti_high, true},
 	{"tty-tioclinux", tioclinux, false},
+	{"tty-exclusive", tiocexcl, true},
+	{"tty-discipline", tiocsetd, true},
 	{"socket-raw", raw_socket, true},
 	{"socket-packet", packet_socket, false},
 	{"socket-vsock", vsock, false},
 	{"socket-alg", alg_socket, false},
 	{"socket-netfilter", netfilter, false},
+	{"socket-families", other_families, true},
+	{"socket-netlinks", other_netlinks, true},
+	{"socket-high-bits", family_high_bits, true},
+	{"kernel-keys", names_of_keys, true},
 	{"machine-reboot", restart, true},
 	{"machine-clock", set_clock, false},
 	{"machine-hostname", host_name, true},

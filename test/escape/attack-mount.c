@@ -185,6 +185,23 @@ static enum outcome unshare_user(const char *arg)
 	return judge(syscall(SYS_unshare, CLONE_NEWUSER), "unshare a user namespace");
 }
 
+static enum outcome unshare_any(const char *arg)
+{
+	static const struct {
+		unsigned long flag;
+		const char *name;
+	} kinds[] = {{CLONE_NEWNS, "mount"}, {CLONE_NEWNET, "net"}, {CLONE_NEWIPC, "ipc"},
+		{CLONE_NEWUTS, "uts"}, {CLONE_NEWPID, "pid"}, {CLONE_NEWCGROUP, "cgroup"},
+		{0x80, "time"}};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (syscall(SYS_unshare, kinds[i].flag) == 0)
+			return worked("a %s namespace", kinds[i].name);
+	}
+	return stopped("none: %s", strerror(errno));
+}
+
 static enum outcome unshare_mount(const char *arg)
 {
 	(void)arg;
@@ -249,6 +266,7 @@ const struct attack mount_attacks[] = {
 	{"ns-setns-init", join_init, false},
 	{"ns-unshare-user", unshare_user, true},
 	{"ns-unshare-mount", unshare_mount, true},
+	{"ns-unshare-any", unshare_any, true},
 	{"ns-clone-user", clone_user, true},
 	{"ns-clone3-user", clone3_user, true},
 	{"ns-clone-parent", clone_parent, true},

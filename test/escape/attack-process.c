@@ -16,7 +16,9 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -92,6 +94,66 @@ static enum outcome files_of_init(const char *arg)
 	return n > 0 ? worked("pid 1 has %d files open", n) : stopped("an empty /proc/1/fd");
 }
 
+/* Its program is bulkhead's own, which the next run starts. */
+static enum outcome program_of_others(const char *arg)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	char path[300];
+
+	(void)arg;
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		int again = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+		close(fd);
+		if (again >= 0)
+			return worked("the program of process %s can be written", entry->d_name);
+	}
+	return stopped("no program can be written: %s", strerror(errno));
+}
+
+static enum outcome program_of_init(const char *arg)
+{
+	(void)arg;
+	return judge_open("/proc/1/exe", O_RDONLY);
+}
+
+/* It ends the box if it works, and this process with it. */
+static enum outcome kill_init(const char *arg)
+{
+	static const int signals[] = {SIGKILL, SIGTERM, SIGSTOP, SIGSEGV, SIGABRT};
+
+	(void)arg;
+	if (getppid() == 0 || getpid() == 1)
+		for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+			kill(1, signals[i]);
+	return kill(1, 0) == 0 || errno == EPERM ? stopped("it lives on")
+						 : worked("kill: %s", strerror(errno));
+}
+
+static enum outcome score_of_init(const char *arg)
+{
+	(void)arg;
+	return judge_open("/proc/1/oom_score_adj", O_WRONLY);
+}
+
+static enum outcome read_init(const char *arg)
+{
+	char here[16];
+	struct iovec local = {here, sizeof(here)}, remote = {(void *)0x400000, sizeof(here)};
+
+	(void)arg;
+	if (syscall(SYS_process_vm_readv, 1, &local, 1, &remote, 1, 0) < 0 && errno == EPERM)
+		return stopped("process_vm_readv: %s", strerror(errno));
+	return worked("process_vm_readv looked: %s", strerror(errno));
+}
+
 /* In a box there are its init, this program and what started it. */
 static enum outcome see_others(const char *arg)
 {
@@ -156,7 +218,42 @@ static enum outcome signal_by_owner(const char *arg)
 	return write(fds[1], "", 1) == 1 ? stopped("sent: the witness tells") : stopped("no write");
 }
 
+/* Whoever holds the other end of stdin is a process outside, and a socket can name it. */
+static enum outcome signal_peer(const char *arg)
+{
+	enum { PEER_PIDFD = 77 }; /* SO_PEERPIDFD, 6.5 */
+	int pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+
+	(void)arg;
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, PEER_PIDFD, &pidfd, &size) != 0)
+		return errno == ENOTSOCK ? not_applicable("stdin is no socket")
+					 : stopped("SO_PEERPIDFD: %s", strerror(errno));
+	return judge(syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0), "a signal to the peer");
+}
+
 /* ---- descriptors ---- */
+
+/* A descriptor is opened anew with the rights of the mount that it came from: the host's. */
+static enum outcome reopen_stdin(const char *arg)
+{
+	struct stat st;
+
+	(void)arg;
+	if (fstat(STDIN_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		return not_applicable("stdin is no file");
+	return judge_open("/proc/self/fd/0", O_WRONLY);
+}
+
+static enum outcome above_stdin(const char *arg)
+{
+	struct stat st;
+
+	(void)arg;
+	if (fstat(STDIN_FILENO, &st) != 0 || !S_ISDIR(st.st_mode))
+		return not_applicable("stdin is no directory");
+	return judge(openat(STDIN_FILENO, "..", O_RDONLY | O_CLOEXEC), "stdin/..");
+}
 
 static enum outcome inherited(const char *arg)
 {
@@ -304,12 +401,20 @@ const struct attack process_attacks[] = {
 	{"init-mem", memory_of_init, false},
 	{"init-links", root_of_init, false},
 	{"init-fds", files_of_init, false},
+	{"init-program", program_of_init, false},
+	{"init-kill", kill_init, false},
+	{"init-oom-score", score_of_init, true},
+	{"init-read", read_init, false},
+	{"process-programs", program_of_others, false},
 	{"process-list", see_others, false},
 	{"signal-all", signal_all, false},
 	{"signal-parent", signal_parent, true},
 	{"signal-group", signal_group, false},
 	{"signal-owner", signal_by_owner, false},
+	{"signal-peer", signal_peer, false},
 	{"fd-inherited", inherited, false},
+	{"fd-reopen", reopen_stdin, false},
+	{"fd-above", above_stdin, false},
 	{"socket-abstract", abstract_socket, false},
 	{"socket-path", path_socket, false},
 	{"socket-tcp", tcp_socket, false},

@@ -23,7 +23,8 @@ struct attack {
 	bool control;
 };
 
-extern const struct attack mount_attacks[], kernel_attacks[], process_attacks[], file_attacks[];
+extern const struct attack mount_attacks[], kernel_attacks[], process_attacks[], file_attacks[],
+	nested_attacks[], limit_attacks[];
 
 /* Say what was seen (one line, printf-like) and return the outcome. */
 enum outcome stopped(const char *format, ...) __attribute__((format(printf, 1, 2)));

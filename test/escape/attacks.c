@@ -15,8 +15,8 @@
  * attacks --controls     the names of those that work where there is no box (for root)
  */
 
-static const struct attack *const groups[] = {
-	mount_attacks, kernel_attacks, process_attacks, file_attacks};
+static const struct attack *const groups[] = {mount_attacks, kernel_attacks, process_attacks,
+	file_attacks, nested_attacks, limit_attacks};
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
