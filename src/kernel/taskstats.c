@@ -116,7 +116,7 @@ static int read_ack(int fd)
 static int find_family(int fd, uint16_t *ret)
 {
 	char buf[8192];
-	struct attributes a;
+	struct attributes a = {0};
 	size_t size;
 	int rc = ask(
 		fd, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, TASKSTATS_GENL_NAME);
@@ -137,7 +137,7 @@ static int find_family(int fd, uint16_t *ret)
 static int listen_to_all(int fd)
 {
 	char cpus[64];
-	uint16_t family;
+	uint16_t family = 0;
 	ssize_t n = file_read_text(AT_FDCWD, POSSIBLE_CPUS, cpus, sizeof(cpus));
 	if (n < 0)
 		return -errno;

@@ -192,6 +192,9 @@ static const struct field observation_fields[] = {
 	ENUM("oom", oom, oom_mode),
 	U64("grace_us", grace_us),
 	U64("leader_max_rss_bytes", leader_max_rss_bytes),
+	KNOWN_U64(
+		"leader_virtual_peak_bytes", leader_virtual_peak_bytes, leader_virtual_peak_known),
+	U64("inherited_address_space_bytes", inherited_address_space_bytes),
 	U64("leader_cpu_us", leader_cpu_us),
 	U64("spawn_us", spawn_us),
 	U64("kill_us", kill_us),

@@ -208,6 +208,9 @@ struct observation {
 	enum oom_mode oom;
 	uint64_t grace_us; /* between TERM and KILL */
 	uint64_t leader_max_rss_bytes; /* ru_maxrss of the payload */
+	bool leader_virtual_peak_known;
+	uint64_t leader_virtual_peak_bytes; /* asked for where an RLIMIT_AS is in force */
+	uint64_t inherited_address_space_bytes; /* RLIMIT_AS of bulkhead itself; 0: none */
 	uint64_t leader_cpu_us; /* ru_utime + ru_stime of the payload and what it waited for */
 
 	uint64_t spawn_us; /* from bulkhead's start to the payload's exec */

@@ -197,6 +197,7 @@ static void make_wild(struct observation *o, struct arena *a)
 		NULL, "", "/", "//", "/.service/a.scope", "/x\xff.service", "/a.service/b.slice/"};
 	o->killer.cgroup = groups[next_random() % 7];
 	o->killer.at_known = o->senders.watched = next_random() & 1;
+	o->leader_virtual_peak_known = next_random() & 1;
 	o->senders.why_not = next_random() & 1 ? words[4] : NULL;
 	o->setup.file_exists = o->privileged = o->core_dumped = o->seccomp = next_random() & 1;
 	struct usage *u = &o->usage;

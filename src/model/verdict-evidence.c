@@ -262,18 +262,29 @@ static void contribute_setup(struct verdict *v, const struct facts *f)
  * What a limit that leaves no trace of its own may have to do with it: an allocation refused for
  * RLIMIT_AS shows as a fault or as a library that cannot be loaded; an inherited ulimit as its signal.
  */
+static void contribute_address_space(struct verdict *v, const struct facts *f)
+{
+	const struct observation *o = f->o;
+	uint64_t own = facts_limit(f, LIMIT_ADDRESS_SPACE);
+	uint64_t limit = own ? own : o->inherited_address_space_bytes;
+	uint64_t peak = o->leader_virtual_peak_known ? o->leader_virtual_peak_bytes : 0;
+	bool fault = f->signal == SIGSEGV || f->signal == SIGABRT || f->signal == SIGBUS;
+	bool failed = f->wait == WAIT_EXITED && f->code != 0;
+
+	/* an exit of its own is put down to it only if it went near the limit, or could not be loaded */
+	if (limit == 0 || !(fault || (failed && (f->code == 127 || peak >= limit / 2))))
+		return;
+	contribute(v,
+		arena_printf(f->a,
+			"its address space was limited to %s%s%s%s: an allocation that was refused "
+			"may be why",
+			words_size(f->a, limit), own ? "" : " by an inherited limit (ulimit -v)",
+			peak ? ", of which it used " : "", peak ? words_size(f->a, peak) : ""));
+}
+
 static void contribute_rlimits(struct verdict *v, const struct facts *f)
 {
-	bool fault = f->signal == SIGSEGV || f->signal == SIGABRT || f->signal == SIGBUS;
-	bool loader = f->wait == WAIT_EXITED && f->code == 127;
-
-	if ((fault || loader) && f->o->limits[LIMIT_ADDRESS_SPACE].asked.set)
-		contribute(v,
-			arena_printf(f->a,
-				"its address space was limited to %s: an allocation that was "
-				"refused "
-				"may be why",
-				words_limit(f, LIMIT_ADDRESS_SPACE)));
+	contribute_address_space(v, f);
 	if (v->cause != CAUSE_CRASH || !facts_maybe_kernel(f))
 		return;
 	if (f->signal == SIGXCPU && !f->o->limits[LIMIT_CPU_TIME].asked.set)

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "run/victims.h"
+#include "run/virtual-peak.h"
 #include "run/watch.h"
 
 /* How long output that the caller does not read may keep a run that has ended. */
@@ -138,6 +139,7 @@ static int start(struct watch *w, struct error *e)
 	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;
+	w->exits_fd = virtual_peak_open(w->o);
 	memcpy(w->stdio, request.stdio, sizeof(w->stdio));
 	return spawn_payload(&w->spawn, &request, e);
 }
@@ -185,6 +187,7 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->a = a;
 	w->signal_fd = -1;
 	w->witness = WITNESS_INIT;
+	w->exits_fd = -1;
 	w->stdio[1] = w->stdio[2] = w->terminal.fd = -1;
 	o->started_us = time_realtime_us();
 	if (start(w, &e) < 0)
@@ -199,6 +202,7 @@ void run_settle(struct error *ret_left)
 	struct watch *w = &run;
 	if (w->o) {
 		witness_close(&w->witness);
+		w->exits_fd = fd_close(w->exits_fd);
 		bool killed = w->first_kill_us != 0 || w->o->wait == WAIT_SIGNALED;
 		if (w->group)
 			group_close(w->group, ret_left);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "kernel/sys.h"
+#include "run/virtual-peak.h"
 
 /* Making a box takes a millisecond; an exec from a network file system may take long. */
 #define SETUP_BOUND_US (60 * US_PER_SEC)
@@ -247,6 +248,7 @@ static void reap_payload(struct watch *w)
 		info.si_pid == 0)
 		return;
 	read_leader(w); /* the zombie still has its name */
+	virtual_peak_read(w->exits_fd, w->spawn.box.payload_pid, w->o);
 	if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED, &usage) < 0)
 		return;
 	w->payload_reaped = true;
@@ -437,6 +439,7 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 		return;
 	}
 	w->o->spawn_us = now - w->request->began_us;
+	virtual_peak_expect(w->exits_fd, w->spawn.box.payload_pid);
 	poll_fd(w, &w->payload, w->spawn.payload_pidfd, UV_READABLE, on_payload);
 	poll_fd(w, &w->init, w->spawn.init_pidfd, UV_READABLE, on_init);
 	if (w->first_kill_us) {

@@ -70,6 +70,7 @@ struct watch {
 	struct terminal terminal;
 	struct sampler sampler;
 	struct witness witness;
+	int exits_fd; /* what tells the peak of virtual memory; -1: nothing */
 	uv_timer_t timer[TIMER_COUNT_];
 	uv_poll_t maker, payload, init, signals, oom;
 	int signal_fd;
