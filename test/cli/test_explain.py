@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_the_counters_are_shown(bulkhead, cgroups):
     said = [look["said"] for look in x["looked_at"]]
     assert any("memory 48 MiB" in s for s in said)
     if cgroups:
-        assert any(s.startswith("oom_kill 0 → 1") for s in said), said
+        assert any(re.match("oom_kill 0 → [1-9]", s) for s in said), said
 
 
 def test_137_without_a_kill_says_what_rules_memory_out(bulkhead, cgroups):

@@ -63,7 +63,7 @@ def test_points_are_kept(bulkhead, cgroups):
     times = [row["t_us"] for row in rows]
     assert times == sorted(set(times)) and 100000 <= times[0] and times[-1] <= r.verdict["usage"]["wall_us"] * 1.01
     memory = [row["memory_bytes"] for row in rows]
-    assert max(memory) > memory[0] and max(memory) > 30 * MIB
+    assert max(memory) > memory[0] and max(memory) > 20 * MIB
     assert rows[-1]["cpu_us"] > 0 and rows[-1]["pids"] >= 1
     if cgroups:
         assert max(memory) <= r.verdict["usage"]["memory_peak_bytes"]
@@ -183,8 +183,9 @@ def read_terminal(bulkhead, words, env):
     return text.decode()
 
 
-def test_color_only_where_it_is_wanted(bulkhead, grown):
-    words = ["show", grown]
+def test_color_only_where_it_is_wanted(bulkhead):
+    full = bulkhead.run("--memory", "48M", "--timeout", run_time(1), helper("hog"), 43, "hold")
+    words = ["show", full.verdict["id"]]
     assert re.search("\x1b\\[3[13]m", read_terminal(bulkhead, words, {"TERM": "xterm"}))
     for env in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
         assert "\x1b" not in read_terminal(bulkhead, words, env)
