@@ -117,7 +117,7 @@ void raw_mode_open(struct raw_mode *m, int fd)
 	cfmakeraw(&m->raw);
 	m->raw.c_cc[VMIN] = 1;
 	m->raw.c_cc[VTIME] = 0;
-	m->on = set(m, &m->raw);
+	m->on = !is_background(fd) && set(m, &m->raw);
 	tcgetattr(fd, &m->raw); /* as the driver has understood them */
 	if (m->on)
 		start_keeper(m);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/terminal.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -28,11 +31,47 @@ bool terminal_told_all(const struct terminal *t, int sig)
 	return terminal_is_shared(t) && !(sig == SIGHUP && t->leader);
 }
 
+void terminal_note_stop(struct terminal *t)
+{
+	t->told_to_stop = true;
+}
+
+bool terminal_may_stop(const struct terminal *t)
+{
+	sigset_t pending;
+	pid_t parent = getppid();
+	sigpending(&pending);
+	return t->told_to_stop || sigismember(&pending, SIGTSTP) == 1 ||
+		(getsid(parent) == getsid(0) && getpgid(parent) != getpgrp());
+}
+
 /* SIGTTOU, which is what a background process gets for this, is blocked in the supervisor. */
 static void give_terminal_to(const struct terminal *t, pid_t group)
 {
 	if (t->fd >= 0 && group > 0)
 		tcsetpgrp(t->fd, group);
+}
+
+/* In how many pid namespaces a process has a number, from ours inwards; 0 if there is none. */
+static int namespaces_of(pid_t pid)
+{
+	char path[32], text[4096];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	const char *p =
+		file_read_text(-1, path, text, sizeof(text)) > 0 ? strstr(text, "\nNSpid:") : NULL;
+	int n = 0;
+	for (p = p ? p + 1 : ""; *p && *p != '\n'; p++)
+		n += *p == '\t';
+	return n;
+}
+
+/*
+ * A group of the box's own making. When we stop in the midst of a script, the shell above may have
+ * taken the terminal already: it is not for us to give that back to it.
+ */
+static bool is_of_box(pid_t group)
+{
+	return group > 0 && namespaces_of(group) > namespaces_of(getpid());
 }
 
 void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us)
@@ -41,10 +80,10 @@ void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us)
 	pid_t had = t->fd >= 0 ? tcgetpgrp(t->fd) : -1;
 	/* SIGSTOP: the others are not delivered to an orphaned process group */
 	raise(SIGSTOP);
+	t->told_to_stop = false;
 	*ret_stopped_us = time_monotonic_us() - before;
 	/* a shell puts our group into the foreground; what runs inside may have one of its own */
-	bool inner = t->foreground && had > 0 && had != t->group;
-	if (inner && tcgetpgrp(t->fd) == t->group && kill(-had, 0) == 0)
+	if (t->foreground && is_of_box(had) && tcgetpgrp(t->fd) == t->group)
 		give_terminal_to(t, had);
 }
 
@@ -52,9 +91,12 @@ void terminal_close(struct terminal *t, bool killed)
 {
 	if (t->fd < 0)
 		return;
-	if (t->foreground && tcgetpgrp(t->fd) != t->group)
+	/* all groups of the box are gone: one that is there is the caller's, who put us aside */
+	pid_t has = tcgetpgrp(t->fd);
+	if (t->foreground && has != t->group && kill(-has, 0) < 0 && errno == ESRCH)
 		give_terminal_to(t, t->group);
+	/* not TCSADRAIN: its user may have stopped the terminal (Ctrl-S) */
 	if (killed && t->modes_known && tcgetpgrp(t->fd) == t->group)
-		tcsetattr(t->fd, TCSADRAIN, &t->modes);
+		tcsetattr(t->fd, TCSANOW, &t->modes);
 	t->fd = fd_close(t->fd);
 }

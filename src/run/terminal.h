@@ -17,7 +17,8 @@
  *
  *   - leaves Ctrl-C and Ctrl-Z to the kernel, which has sent them to the payload too;
  *   - stops itself when the payload has stopped, so that the caller's shell sees its job stop, and
- *     continues the payload when it is continued;
+ *     continues the payload when it is continued; but not where nobody would continue us: a program
+ *     that stops itself must not keep its time-out from coming;
  *   - gives the terminal back to the group it found in the foreground, because a shell inside the
  *     box that made a group of its own cannot name ours.
  *
@@ -27,6 +28,7 @@ struct terminal {
 	int fd; /* the controlling terminal, -1: none */
 	pid_t group; /* our process group */
 	bool leader; /* we lead its session */
+	bool told_to_stop; /* Ctrl-Z has been typed, and is not done yet */
 	bool foreground; /* it was in the foreground when we started */
 	bool modes_known;
 	struct termios modes;
@@ -40,6 +42,13 @@ bool terminal_is_shared(const struct terminal *t);
  * typed does; a hang-up is told to the session's leader only.
  */
 bool terminal_told_all(const struct terminal *t, int sig);
+/* The kernel has sent us SIGTSTP. */
+void terminal_note_stop(struct terminal *t);
+/*
+ * True if our stopping is somebody's wish or will be seen to: it has been typed, or our parent is a
+ * shell that has made a job of us.
+ */
+bool terminal_may_stop(const struct terminal *t);
 /*
  * Stop this process as its job was stopped, return when it is continued. *ret_stopped_us is how
  * long that was. @payload: its process group gets the terminal back if it had it.

@@ -340,6 +340,8 @@ static void on_child(struct watch *w)
 		info.si_pid == 0)
 		return;
 	uint64_t stopped_us;
+	if (!terminal_may_stop(&w->terminal))
+		return;
 	if (!w->plan->tty)
 		terminal_stop_self(&w->terminal, &stopped_us);
 	else if (!relay_suspend(&w->relay, &stopped_us))
@@ -411,6 +413,8 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
 		if (!(from_kernel && terminal_is_shared(&w->terminal)))
 			pass_on(w, sig);
+		else if (sig == SIGTSTP)
+			terminal_note_stop(&w->terminal);
 	}
 }
 

@@ -182,7 +182,8 @@ def test_stopped_and_resumed_by_the_shell(terminal):
     terminal.expect("Running")
     terminal.command("fg")
     terminal.expect("bulkhead run")
-    wait_until(lambda: foreground(terminal.process.pid) != terminal.process.pid, what="a job in the foreground")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values() and
+               foreground(terminal.process.pid) != terminal.process.pid, what="a job in the foreground")
     terminal.type(CONTROL_Z)
     terminal.expect(r"\[1\]\+ +Stopped")
     terminal.command("fg")
@@ -190,6 +191,54 @@ def test_stopped_and_resumed_by_the_shell(terminal):
     terminal.type(CONTROL_C)
     terminal.command("echo status $?")
     terminal.expect("status 130")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+@pytest.mark.parametrize("wrapper", [[], ["sh", "-c", '"$@"; exit $?', "sh"]], ids=["leader", "script"])
+def test_a_program_that_stops_itself_has_its_time_out(bulkhead, terminal, place, wrapper):
+    """Nobody is there who would continue a bulkhead that stops with it."""
+    bulkhead.wrapper = wrapper
+    place.start("--timeout", run_time(0.3), "--grace", run_time(0.2), "sh", "-c", "kill -STOP $$; sleep 300")
+    terminal.end(124)
+    assert place.verdict()["cause"] == "wall_timeout"
+
+
+def test_a_script_is_stopped_and_resumed_with_all(terminal):
+    terminal.shell()
+    terminal.command("sh -c 'bulkhead run sh -c \"echo ready; exec sleep 300\"; echo ended with $?'")
+    terminal.expect("ready")
+    for _ in range(2):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        wait_until(lambda: list(descendants(terminal.process.pid).values()).count("T") >= 3, what="all stopped")
+        terminal.command("fg")
+        terminal.expect("ended with")
+        wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.type(CONTROL_C)
+    terminal.command("exit 0")
+    terminal.end()
+
+
+@pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
+def test_a_job_that_ends_in_the_background_leaves_the_terminal_alone(terminal, script):
+    # not a loop of sleeps: stopped between vfork(2) and exec, the child would keep sh from stopping
+    go = terminal.bulkhead.cwd / "go"
+    os.mkfifo(go)
+    terminal.bulkhead.own(go)
+    terminal.shell()
+    terminal.command(f"bulkhead run sh -c 'echo ready; read x <go; {script}'")
+    terminal.expect("ready")
+    terminal.type(CONTROL_Z)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    terminal.command("bg; wait %1; echo waited with $?")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    assert foreground(terminal.process.pid) == terminal.process.pid
+    go.write_text("go\n")
+    terminal.expect("waited with (3|137)")
+    assert foreground(terminal.process.pid) == terminal.process.pid
+    terminal.command("echo still here$((1))")
+    terminal.expect("still here1")
     terminal.command("exit 0")
     terminal.end()
 
