@@ -144,18 +144,14 @@ static long step_devpts(struct box *box, const struct step *step, struct site *s
 static long step_protect(struct box *box, const struct step *step, struct site *site)
 {
 	(void)box;
-	int point = mount_point(site->root, step->path);
-	if (point == -ENOENT)
+	int fd = site_copy(site, step->path);
+	if (fd == -ENOENT)
 		return 0;
-	if (point < 0)
-		return point;
-	int fd = mount_copy_at(point, true);
 	long r = fd < 0 ? fd : mount_restrict(fd, mount_attributes(step->flags), true);
 	if (r == 0)
-		r = mount_attach(fd, point);
+		r = site_put(site, fd, step->path);
 	if (fd >= 0)
 		sys_close(fd);
-	sys_close(point);
 	return r;
 }
 

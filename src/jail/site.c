@@ -165,6 +165,18 @@ static bool is_above(const char *path, const struct site_dir *dir)
 		(size == dir->size || dir->path[size] == '/' || path[size - 1] == '/');
 }
 
+int site_copy(const struct site *s, const char *path)
+{
+	if (s->here)
+		return mount_copy_in(AT_FDCWD, path, true);
+	int point = mount_point(s->root, path);
+	if (point < 0)
+		return point;
+	int fd = mount_copy_at(point, true);
+	sys_close(point);
+	return fd;
+}
+
 static long attach_at_point(const struct site *s, int fd, const char *path)
 {
 	int point = mount_point(s->root, path);
@@ -175,16 +187,27 @@ static long attach_at_point(const struct site *s, int fd, const char *path)
 	return r;
 }
 
+static long attached(struct site *s, const char *path, long r)
+{
+	s->made = NULL;
+	if (is_above(path, &s->dir))
+		forget(&s->dir);
+	return r;
+}
+
 long site_attach(struct site *s, int fd, const char *path)
 {
 	const char *name;
 	bool made = s->made && strcmp(s->made, path) == 0;
 	split(path, &name);
-	long r = made ? mount_attach_in(fd, s->dir.fd, name) : attach_at_point(s, fd, path);
-	s->made = NULL;
-	if (is_above(path, &s->dir))
-		forget(&s->dir);
-	return r;
+	return attached(s, path,
+		made ? mount_attach_in(fd, s->dir.fd, name) : attach_at_point(s, fd, path));
+}
+
+long site_put(struct site *s, int fd, const char *path)
+{
+	return attached(s, path,
+		s->here ? mount_attach_in(fd, AT_FDCWD, path) : attach_at_point(s, fd, path));
 }
 
 static int open_empty(struct site *s, const char *path)
@@ -210,7 +233,7 @@ long site_cover(struct site *s, const char *empty, const char *path)
 	int fd = what < 0 ? what : mount_copy_at(what, false);
 	if (fd < 0)
 		return fd;
-	long r = s->here ? mount_attach_in(fd, AT_FDCWD, path) : attach_at_point(s, fd, path);
+	long r = site_put(s, fd, path);
 	sys_close(fd);
 	return r;
 }

@@ -38,8 +38,15 @@ int site_grab(struct site *s, const char *path, bool recursive);
  * is made where it is missing.
  */
 int site_parent(struct site *s, const char *path, const char **ret_name);
+/*
+ * A detached copy, the caller's, of what is at @path of the box, where no symbolic link is at its
+ * end, with all that is mounted in it.
+ */
+int site_copy(const struct site *s, const char *path);
 /* Put the detached tree @fd, which stays the caller's, at @path of the box. */
 long site_attach(struct site *s, int fd, const char *path);
+/* The same, cheaper, where no symbolic link is at the end of @path. */
+long site_put(struct site *s, int fd, const char *path);
 /* Put a copy of the empty thing at @empty over @path of the box. */
 long site_cover(struct site *s, const char *empty, const char *path);
 /* @fd is the box's root from now on. */
