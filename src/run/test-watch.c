@@ -190,7 +190,7 @@ static void test_timers_of_another_state_do_nothing(void **state)
 	} table[] = {
 		{WATCH_STARTING,
 			1 << TIMER_IDLE | 1 << TIMER_CPU | 1 << TIMER_SAMPLE | 1 << TIMER_OOM |
-				1 << TIMER_GRACE | 1 << TIMER_SETTLE},
+				1 << TIMER_GRACE | 1 << TIMER_GUARD | 1 << TIMER_SETTLE},
 		{WATCH_RUNNING, 1 << TIMER_GRACE | 1 << TIMER_BOUND},
 		{WATCH_STOPPING,
 			1 << TIMER_WALL | 1 << TIMER_IDLE | 1 << TIMER_CPU | 1 << TIMER_BOUND |
@@ -200,10 +200,12 @@ static void test_timers_of_another_state_do_nothing(void **state)
 				1 << TIMER_SETTLE},
 		{WATCH_KILLING,
 			1 << TIMER_WALL | 1 << TIMER_IDLE | 1 << TIMER_CPU | 1 << TIMER_SAMPLE |
-				1 << TIMER_OOM | 1 << TIMER_GRACE | 1 << TIMER_SETTLE},
+				1 << TIMER_OOM | 1 << TIMER_GRACE | 1 << TIMER_GUARD |
+				1 << TIMER_SETTLE},
 		{WATCH_SETTLING,
 			1 << TIMER_WALL | 1 << TIMER_IDLE | 1 << TIMER_CPU | 1 << TIMER_SAMPLE |
-				1 << TIMER_OOM | 1 << TIMER_GRACE | 1 << TIMER_SETTLE},
+				1 << TIMER_OOM | 1 << TIMER_GRACE | 1 << TIMER_GUARD |
+				1 << TIMER_SETTLE},
 		{WATCH_GONE, (1u << TIMER_COUNT_) - 1},
 	};
 	limit(t, LIMIT_TIMEOUT, 0);

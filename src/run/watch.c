@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "kernel/sys.h"
+#include "run/guard.h"
 #include "run/virtual-peak.h"
 
 /* Making a box takes a millisecond; an exec from a network file system may take long. */
@@ -164,6 +165,12 @@ static void on_witness(struct watch *w)
 			w->group ? group_entry(w->group)->into_fd : -1);
 }
 
+static void on_guard(struct watch *w)
+{
+	if (!guard_memory(w->payload_reaped ? 0 : w->spawn.box.payload_pid))
+		watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
+}
+
 /* What each timer does, and in which states it means anything. */
 static const struct {
 	void (*act)(struct watch *w);
@@ -180,6 +187,7 @@ static const struct {
 	[TIMER_WITNESS] = {on_witness, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING},
 	[TIMER_TIMELINE] = {timeline_look,
 		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
+	[TIMER_GUARD] = {on_guard, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 };
 
@@ -205,6 +213,7 @@ static void arm_limits(struct watch *w)
 		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	}
 	watch_arm(w, TIMER_WITNESS, WITNESS_AFTER_US);
+	watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 	watch_arm(w, TIMER_SETTLE, SETTLE_US);
 }
 

@@ -50,6 +50,7 @@ enum watch_timer {
 	TIMER_BOUND, /* what is waited for beyond all limits: setup, the kernel's killing */
 	TIMER_WITNESS, /* the run has gone on long enough to watch who sends it signals */
 	TIMER_TIMELINE, /* the next point of the timeline */
+	TIMER_GUARD, /* the run has gone on long enough to be protected */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_COUNT_,
 };
