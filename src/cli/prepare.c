@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -46,6 +47,29 @@ static bool has_terminal(void)
 	return fd >= 0;
 }
 
+/*
+ * What the caller gave for stdin, stdout and stderr. A directory leads past everything that the box
+ * hides: openat(0, "etc/shadow") is not stopped by any mount of the box's.
+ */
+static int check_stdio(bool *ret_is_file, struct error *e)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr"};
+	*ret_is_file = false;
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat st;
+		int flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fstat(fd, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode) || (flags & O_PATH))
+			return error_set(e, BLAME_REQUEST, 0,
+				"%s is a %s, which leads out of any box", names[fd],
+				S_ISDIR(st.st_mode) ? "directory" : "mere path");
+		*ret_is_file |= (flags & O_ACCMODE) == O_RDONLY &&
+			(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+	}
+	return 0;
+}
+
 static int load_policy(
 	struct prepared *p, const struct request *request, struct arena *a, struct error *e)
 {
@@ -72,6 +96,8 @@ static int fill_input(struct prepared *p, const struct request *request, struct 
 		.tty = request->tty,
 		.random = (uint32_t)(random >> 32),
 	};
+	if (check_stdio(&p->input.stdin_is_file, e) < 0)
+		return -1;
 	bool isolated = p->policy.user.mode == USER_ISOLATED && p->host.privileged;
 	return isolated ? isolated_take(p->input.random, &p->input.isolated_base, &p->uids_fd, e)
 			: 0;

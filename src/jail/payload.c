@@ -87,6 +87,13 @@ static long step_scope(struct box *box, const struct step *step)
 	return landlock_scope((unsigned)step->number);
 }
 
+static long step_confine(struct box *box, const struct step *step)
+{
+	const struct strv *writable = &box->plan->writable;
+	return landlock_confine_writes(
+		writable->v, writable->n, (int)step->number, (unsigned)step->value);
+}
+
 static long step_drop_caps(struct box *box, const struct step *step)
 {
 	(void)box;
@@ -148,6 +155,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step 
 	[STEP_IDS] = step_ids,
 	[STEP_NO_NEW_PRIVS] = step_no_new_privs,
 	[STEP_SCOPE] = step_scope,
+	[STEP_CONFINE] = step_confine,
 	[STEP_DROP_CAPS] = step_drop_caps,
 	[STEP_STDIO] = step_stdio,
 	[STEP_CLOSE_FDS] = step_close_fds,

@@ -2,6 +2,8 @@
 #ifndef KERNEL_LANDLOCK_H
 #define KERNEL_LANDLOCK_H
 
+#include <stddef.h>
+
 /* Landlock's scopes (ABI 6, Linux 6.12), which older kernel headers lack. */
 #ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ull << 0)
@@ -19,5 +21,17 @@ int landlock_abi(void);
  * For the child: no libc.
  */
 long landlock_scope(unsigned scopes);
+
+/*
+ * From now on they open files for writing, or cut them (ABI 3), only below the @n directories or
+ * files @paths, and what is open for writing as 0, 1 or 2; whatever name they are opened by, such as
+ * /proc/self/fd/0, and through whatever mount. What does not exist or cannot be reached is passed over.
+ * Mounting is over as well: Landlock forbids it with any rule for files. 0 or -errno: EOPNOTSUPP
+ * or ENOSYS without Landlock, EINVAL below ABI 2, which could not rename. For the child: no libc.
+ *
+ * @scopes as above, in the same call: a second set of rules would forbid what the first one does
+ * not mention, to rename from one directory to another.
+ */
+long landlock_confine_writes(const char *const *paths, size_t n, int abi, unsigned scopes);
 
 #endif

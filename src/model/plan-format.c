@@ -36,6 +36,8 @@ static const struct {
 	[STEP_CHDIR] = {"chdir", "change to the directory '%p'"},
 	[STEP_NO_NEW_PRIVS] = {"no-new-privs", "forbid new privileges"},
 	[STEP_SCOPE] = {"scope", "keep signals and abstract sockets inside the box (Landlock)"},
+	[STEP_CONFINE] = {"confine",
+		"write only where the box may, also through open files (Landlock)"},
 	[STEP_DROP_CAPS] = {"drop-caps", "drop all capabilities"},
 	[STEP_STDIO] = {"stdio", "set up stdin, stdout and stderr"},
 	[STEP_CLOSE_FDS] = {"close-fds", "close all other descriptors"},

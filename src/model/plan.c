@@ -15,6 +15,8 @@
 #define SCOPE_ABSTRACT_SOCKET 1u
 #define SCOPE_SIGNAL          2u
 #define SCOPE_ABI             6
+/* Files can be renamed from one directory to another from this one on. */
+#define CONFINE_ABI 2
 
 /* The box's own devpts, so that the terminal has a name in there. */
 #define PTMX "/dev/pts/ptmx"
@@ -279,10 +281,48 @@ static void add_credentials(struct plan_build *b)
 			.value = user->mode == USER_ID ? user->gid : b->host->gid);
 }
 
-static void add_scope(struct plan_build *b)
+static void collect_writable(struct plan_build *b)
 {
-	if (b->host->landlock_abi >= SCOPE_ABI)
-		plan_payload(b, .kind = STEP_SCOPE, .number = SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL);
+	const struct resolved *r = b->resolved;
+	struct strv *list = &b->plan->writable;
+	for (size_t i = 0; i < r->write.n; i++)
+		strv_push(b->a, list, r->write.v[i].dest);
+	for (size_t i = 0; i < r->tmpfs.n; i++)
+		strv_push(b->a, list, r->tmpfs.v[i].dest);
+	strv_push(b->a, list, "/dev");
+	strv_push(b->a, list, "/proc");
+}
+
+/*
+ * An open file can be opened anew, through /proc/self/fd, and the mount that counts then is the one
+ * that it came from: the host's, which is not read-only. Only Landlock looks at the file itself.
+ */
+static bool can_confine(struct plan_build *b)
+{
+	bool old = b->host->landlock_abi < CONFINE_ABI;
+	if (!b->input->stdin_is_file || b->plan->tty)
+		return false;
+	if (!old && !b->policy->user_namespaces)
+		return true;
+	strv_push(b->a, &b->plan->notes,
+		arena_printf(b->a,
+			"the program can write to the file that is its stdin, as far as the file's "
+			"permissions go: %s",
+			old ? "this kernel's Landlock is too old (5.19)"
+			    : "what would keep it from that also forbids mounts"));
+	return false;
+}
+
+static void add_landlock(struct plan_build *b)
+{
+	unsigned abi = (unsigned)b->host->landlock_abi;
+	unsigned scopes = abi >= SCOPE_ABI ? SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL : 0;
+	if (can_confine(b)) {
+		collect_writable(b);
+		plan_payload(b, .kind = STEP_CONFINE, .number = abi, .value = scopes);
+	} else if (scopes) {
+		plan_payload(b, .kind = STEP_SCOPE, .number = scopes);
+	}
 }
 
 static void plan_payload_steps(struct plan_build *b)
@@ -300,7 +340,7 @@ static void plan_payload_steps(struct plan_build *b)
 		plan_payload(b, .kind = STEP_TERMINAL, .path = PTMX);
 	plan_payload(b, .kind = STEP_CHDIR, .path = b->resolved->cwd);
 	plan_payload(b, .kind = STEP_NO_NEW_PRIVS);
-	add_scope(b);
+	add_landlock(b);
 	/* no descriptor is opened from here on: a low --nofile is the program's affair, not ours */
 	add_rlimits(b);
 	plan_payload(b, .kind = STEP_DROP_CAPS);

@@ -56,6 +56,8 @@ enum step_kind {
 	STEP_CHDIR, /* to path */
 	STEP_NO_NEW_PRIVS,
 	STEP_SCOPE, /* Landlock: number = LANDLOCK_SCOPE_…: what may not leave the box */
+	STEP_CONFINE, /* STEP_SCOPE of value, and files are written below plan->writable only;
+			 number: the ABI */
 	STEP_DROP_CAPS, /* all sets, for good */
 	STEP_STDIO, /* the run's stdin, stdout, stderr; the caller's signal mask */
 	STEP_CLOSE_FDS, /* everything above 2, but for what exec closes */
@@ -116,6 +118,7 @@ struct plan {
 	uint64_t cpu_mask[16]; /* 1,024 CPUs */
 	const struct sock_filter *filter;
 	unsigned short n_filter;
+	struct strv writable; /* for STEP_CONFINE: what the box may write */
 	/* Limit by limit: what is going to enforce it; the cgroup's own are set when the groups exist. */
 	enum enforced_by by[LIMIT_COUNT_];
 	bool wants_group; /* a limit or the kill needs the run's cgroups */
@@ -160,6 +163,7 @@ struct plan_input {
 	bool capture_wanted; /* --log */
 	bool best_effort;
 	bool tty; /* a terminal of its own, in place of all that the caller has */
+	bool stdin_is_file; /* one of the caller's 0, 1, 2 is a file or disk, open for reading only */
 	uint32_t isolated_base; /* first host uid of this run's range, for --user isolated */
 	uint32_t random; /* spreads the CPUs chosen for --cpus */
 };

@@ -158,7 +158,7 @@ static void read_request(struct golden_case *c)
 {
 	static const char *const names[] = {"argv", "policy", "limits", "oom", "read", "write",
 		"hide", "tmpfs", "root", "workdir", "env", "unset", "clear_env", "user", "network",
-		"tty", "log", "key", "best_effort", "user_namespaces", NULL};
+		"tty", "log", "key", "best_effort", "user_namespaces", "stdin_is_file", NULL};
 	struct request *r = &c->asked;
 
 	known(c, "request", c->request, names);
@@ -337,6 +337,7 @@ static int make_plan(struct golden_case *c, struct error *e)
 		.capture_wanted = flag_of(c->request, "log", false) || c->policy.capture_log,
 		.best_effort = c->asked.best_effort,
 		.tty = c->asked.tty,
+		.stdin_is_file = flag_of(c->request, "stdin_is_file", false),
 		.isolated_base = 1000000000,
 		.random = 2};
 	c->policy.user_namespaces = flag_of(c->request, "user_namespaces", false);

@@ -241,6 +241,44 @@ def test_a_socket_names_nobody_outside(bulkhead):
         expect_stopped(bulkhead.run("--no-record", "--", attacks(), "signal-peer", stdin=theirs))
 
 
+def test_a_file_as_stdin_stays_what_it_is(bulkhead):
+    path = bulkhead.file("input.txt", "precious\n", below=bulkhead.directory("elsewhere"))
+    if bulkhead.run("--no-record", "true").verdict["host"].get("landlock_abi", 2) < 2:
+        pytest.skip("only Landlock looks at what an open file is")
+    with open(path, "rb") as f:
+        done = subprocess.run([attacks(), "fd-reopen"], stdin=f, stdout=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == WORKED, done.stdout
+        expect_stopped(bulkhead.run("--no-record", "--", attacks(), "fd-reopen", stdin=f))
+    assert path.read_text() == "precious\n"
+
+
+def test_a_file_as_stdin_hinders_nothing_else(bulkhead):
+    """Output opened anew, links and names across directories, all places that a box may write to."""
+    script = """set -e
+cat; mkdir a b; echo x > a/f; mv a/f b/g; ln b/g a/h; ln -s g b/s; truncate -s 3 b/g; echo y >> b/s
+echo err > /dev/stderr; echo t > /tmp/t; mv /tmp/t b/; echo > /dev/null; echo > /dev/shm/x
+echo 100 > /proc/self/oom_score_adj; echo new > own.txt; rm -r a b"""
+    own = bulkhead.file("own.txt", "old\n")
+    with open(own, "rb") as stdin, open(bulkhead.file("err.txt", ""), "wb") as err:
+        result = bulkhead.run("--no-record", "sh", "-c", script, stdin=stdin, stderr=err)
+    result.expect("ok", 0)
+    assert result.out == "old\n" and own.read_text() == "new\n"
+    assert (bulkhead.cwd / "err.txt").read_text() == "err\n"
+
+
+def test_a_directory_as_stdin_is_refused(bulkhead):
+    top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        done = subprocess.run([attacks(), "fd-above"], stdin=top, stdout=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == WORKED, done.stdout
+        for name in ("stdin", "stdout", "stderr"):
+            result = bulkhead.run("--no-record", "true", **{name: top})
+            result.expect("setup_failed", 125)
+            assert f"{name} is a directory" in result.verdict["summary"]
+    finally:
+        os.close(top)
+
+
 def test_descriptors_are_not_inherited(bulkhead):
     with open("/etc/passwd", "rb") as f:
         os.set_inheritable(f.fileno(), True)
