@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BULKHEAD = build/release/bulkhead
 
-.PHONY: help deps-build deps-test build sanitize run test vm-test bench lint fmt install deb clean
+.PHONY: help deps-build deps-test build sanitize run test vm-test bench compare lint fmt install deb clean
 
 help:
 	@echo 'make build      build $(BULKHEAD)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test       build, with sanitizers too, and run all tests'
 	@echo 'make vm-test    run the command-line tests on kernels with a pure cgroup v2 hierarchy'
 	@echo 'make bench      measure how long a run takes to start, beside other tools'
+	@echo 'make compare    let programs die under bulkhead and other tools, and print what each says'
 	@echo 'make lint       check the sources with clang-tidy, cppcheck, clang-format, shellcheck'
 	@echo 'make fmt        format the sources'
 	@echo 'make install    install below $$(DESTDIR)$$(PREFIX) (PREFIX=$(PREFIX))'
@@ -53,6 +54,10 @@ vm-test: deps-test build
 bench: build
 	@tools/install-deps bench
 	@bench/bench $(BULKHEAD)
+
+compare: build
+	@tools/install-deps compare
+	@bench/deaths $(BULKHEAD)
 
 lint: build
 	@tools/install-deps lint

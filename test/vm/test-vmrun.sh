@@ -35,6 +35,7 @@ for package; do
 	expect 'exit status' 7 "$(status_of vm -- bash -c 'exit 7')"
 	expect 'death by a signal' 137 "$(status_of vm -- bash -c 'kill -KILL $$')"
 	expect 'not found' 127 "$(status_of vm -- /no/such/program)"
+	expect 'a service of systemd' 7 "$(status_of vm -- "$here/under-systemd" -- systemd-run --wait bash -c 'exit 7')"
 	expect 'time limit' 124 "$(status_of "$here/vmrun" -k "$package" -t 15 -- sleep 1000)"
 
 	# Much output at the very end, a process left behind, arguments and environment intact,
