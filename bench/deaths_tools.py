@@ -5,13 +5,16 @@ A tool's limits are set as far as its own options go. What it has no option for 
 and the program then runs to its end: that is what its user gets.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 
 MEMORY = 64 << 20  # bytes
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -27,12 +30,27 @@ def first_line(command):
     return (done.stdout.splitlines() or [""])[0]
 
 
-def remove_groups(name):
-    """The cgroups of this name in all hierarchies, with what is left in them."""
-    tops = [CGROUPS] if UNIFIED else CGROUPS.glob("*")
-    for top in tops:
+def end_members(group):
+    """SIGKILL to all processes in the group."""
+    for word in (group / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(word), signal.SIGKILL)
+
+
+def remove_groups(name, deadline=10):
+    """The cgroups of this name in all hierarchies, with all that is left in them: they are ours."""
+    end = time.monotonic() + deadline
+    for top in [CGROUPS] if UNIFIED else CGROUPS.glob("*"):
         for path, _, _ in os.walk(top / name, topdown=False):
-            os.rmdir(path)
+            group = pathlib.Path(path)
+            while group.exists():
+                try:
+                    end_members(group)
+                    group.rmdir()
+                except OSError:  # its last member is still on the way out
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.01)
 
 
 def own_mounts(preparation, *words):
@@ -49,6 +67,7 @@ class Tool:
     name = ""
     program = ""  # what has to be on the PATH
     needs_root = False
+    common = ()  # words that all its commands begin with, and that are printed once
     mounts = ()  # words before its command, which give it mounts of its own
     words = r"(?!)"  # in its output: what is worth a place in the table
     manual = ()  # for each death what its manual promises, where it cannot run
@@ -128,7 +147,7 @@ class SystemdRun(Tool):
     name = "systemd-run"
     program = "systemd-run"
     needs_root = True
-    words = r"Result=((?!success$).*)"
+    words = r"Result=((?!success$).*)|^Failed to .*: (.*)$"
     # systemd.exec(5), "Defined $SERVICE_RESULT values", and OOMPolicy= and RuntimeMaxSec= in systemd.service(5)
     manual = ("exit-code", "exit-code", "signal", "signal", "oom-kill", "timeout", "signal", "")
 
@@ -158,34 +177,46 @@ class Podman(Tool):
     name = "podman"
     program = "podman"
     needs_root = True
-    words = r"^Error: .*: (.*)$|(OOMKilled=true)|(ExitCode=-\d+)"
+    words = r"^Error: .*: (No such file or directory)|(OOMKilled=true)|(ExitCode=-\d+)"
 
     mounts = own_mounts("true") if HYBRID else ()
 
-    def podman(self, *words):
+    def __init__(self, scratch, bulkhead):
+        super().__init__(scratch, bulkhead)
         top = self.scratch
-        return ["podman", "--root", str(top / "root"), "--runroot", str(top / "run"),
-                "--tmpdir", str(top / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
-                "--events-backend", "none", "--runtime", "crun", *words]
+        self.common = ("podman", "--root", str(top / "root"), "--runroot", str(top / "run"),
+                       "--tmpdir", str(top / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
+                       "--events-backend", "none", "--runtime", "crun")
 
     def command(self, program, limit):
-        return self.podman("run", "--name", NAME, "--cgroup-parent", f"/{NAME}", "--network", "none",
-                           "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
-                           "--memory", str(MEMORY), "--memory-swap", str(MEMORY),
-                           "--timeout", f"{max(1, round(limit))}", "--rootfs", "/:O", *program)
+        return [*self.common, "run", "--name", NAME, "--cgroup-parent", f"/{NAME}", "--network", "none",
+                "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+                "--memory", str(MEMORY), "--memory-swap", str(MEMORY),
+                "--timeout", f"{max(1, round(limit))}", "--rootfs", "/:O", *program]
 
     def states(self):
         keys = " ".join(f"{key}={{{{.State.{key}}}}}" for key in ("Status", "ExitCode", "OOMKilled", "Error"))
-        shown = subprocess.run([*self.mounts, *self.podman("inspect", "--format", keys, NAME)],
+        shown = subprocess.run([*self.mounts, *self.common, "inspect", "--format", keys, NAME],
                                capture_output=True, text=True, check=False)
         return [("podman inspect", shown.stdout + shown.stderr)]
 
     def reset(self):
-        subprocess.run([*self.mounts, *self.podman("rm", "--force", "--time", "0", NAME)],
+        subprocess.run([*self.mounts, *self.common, "rm", "--force", "--time", "0", NAME],
                        capture_output=True, check=False)
 
     def close(self):
         remove_groups(NAME)
+
+
+class Docker(Tool):
+    """It runs nothing without images from a registry: podman, with the same command line, is what runs here."""
+
+    name = "docker"
+    # docker run, "Exit status"; State.OOMKilled in the Engine's API
+    manual = ("42", "137", "", "", "OOMKilled", "", "", "127")
+
+    def missing(self):
+        return "it needs a daemon and an image; podman, of the same command line, stands for it"
 
 
 class Crun(Tool):
@@ -237,10 +268,14 @@ class Bubblewrap(Tool):
     program = "bwrap"
     words = r"^bwrap: .*: (.*)$"
 
+    def __init__(self, scratch, bulkhead):
+        super().__init__(scratch, bulkhead)
+        self.common = ("sh", "-c", 'exec 3>"$0" "$@"', str(self.scratch / "status"),
+                       "bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev",
+                       "--proc", "/proc", "--tmpfs", "/tmp", "--json-status-fd", "3", "--")
+
     def command(self, program, _limit):
-        return ["sh", "-c", 'exec 3>"$0" "$@"', str(self.scratch / "status"),
-                "bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev",
-                "--proc", "/proc", "--tmpfs", "/tmp", "--json-status-fd", "3", "--", *program]
+        return [*self.common, *program]
 
     def states(self):
         return [("status-fd", (self.scratch / "status").read_text())]
@@ -310,6 +345,10 @@ class Isolate(Tool):
         facts = [f"{key}:{meta[key]}" for key in ("exitcode", "exitsig", "killed", "cg-oom-killed") if key in meta]
         return [meta.get("status", ""), *facts]
 
+    def reset(self):
+        self.close()  # what it knows of a box's group stays there
+        self.init(*self.groups)
+
     def close(self):
         subprocess.run(["isolate", "--box-id", self.box, *self.groups, "--cleanup"],
                        capture_output=True, check=False)
@@ -326,4 +365,4 @@ class Timeout(Tool):
         return ["timeout", "--verbose", "--kill-after=2", f"{limit:g}", "prlimit", f"--as={MEMORY}", "--", *program]
 
 
-TOOLS = (Bulkhead, SystemdRun, Podman, Crun, Bubblewrap, Nsjail, Isolate, Timeout)
+TOOLS = (Bulkhead, SystemdRun, Podman, Docker, Crun, Bubblewrap, Nsjail, Isolate, Timeout)
