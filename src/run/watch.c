@@ -407,6 +407,8 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
 	if (w->plan->tty && relay_signal(&w->relay, sig))
 		return;
+	if (sig == SIGTSTP && from_kernel)
+		terminal_note_stop(&w->terminal);
 	if (keep_early(w, sig, pid, s->ssi_uid, from_kernel))
 		return;
 	switch (sig) {
@@ -422,8 +424,6 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
 		if (!(from_kernel && terminal_is_shared(&w->terminal)))
 			pass_on(w, sig);
-		else if (sig == SIGTSTP)
-			terminal_note_stop(&w->terminal);
 	}
 }
 
