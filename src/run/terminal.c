@@ -36,12 +36,16 @@ void terminal_note_stop(struct terminal *t)
 	t->told_to_stop = true;
 }
 
-bool terminal_may_stop(const struct terminal *t)
+bool terminal_stop_is_pending(void)
 {
 	sigset_t pending;
+	return sigpending(&pending) == 0 && sigismember(&pending, SIGTSTP) == 1;
+}
+
+bool terminal_may_stop(const struct terminal *t)
+{
 	pid_t parent = getppid();
-	sigpending(&pending);
-	return t->told_to_stop || sigismember(&pending, SIGTSTP) == 1 ||
+	return t->told_to_stop || terminal_stop_is_pending() ||
 		(getsid(parent) == getsid(0) && getpgid(parent) != getpgrp());
 }
 

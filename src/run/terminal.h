@@ -44,6 +44,8 @@ bool terminal_is_shared(const struct terminal *t);
 bool terminal_told_all(const struct terminal *t, int sig);
 /* The kernel has sent us SIGTSTP. */
 void terminal_note_stop(struct terminal *t);
+/* True if the kernel has, and it has not been read yet. */
+bool terminal_stop_is_pending(void);
 /*
  * True if our stopping is somebody's wish or will be seen to: it has been typed, or our parent is a
  * shell that has made a job of us.

@@ -357,7 +357,8 @@ static void on_child(struct watch *w)
 		return;
 	w->stopped_us += stopped_us;
 	w->output.last_us += stopped_us;
-	sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
+	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
+		sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
 	uv_update_time(&w->loop);
 }
 
