@@ -230,6 +230,8 @@ static int open_empty(struct site *s, const char *path)
 long site_cover(struct site *s, const char *empty, const char *path)
 {
 	int what = open_empty(s, empty);
+	if (what == -ENOENT)
+		return -ESTALE; /* not what has nothing to hide says */
 	int fd = what < 0 ? what : mount_copy_at(what, false);
 	if (fd < 0)
 		return fd;

@@ -22,10 +22,8 @@
  *   6 pivot
  */
 
-/* Where the empty directory and file are that STEP_MASK copies. */
-#define EMPTY_PLACE "/dev/.bulkhead"
-#define EMPTY_DIR   EMPTY_PLACE "/dir"
-#define EMPTY_FILE  EMPTY_PLACE "/file"
+#define EMPTY_DIR  PLAN_EMPTY_PLACE "/dir"
+#define EMPTY_FILE PLAN_EMPTY_PLACE "/file"
 
 enum item_kind { ITEM_TMPFS, ITEM_BIND };
 
@@ -166,7 +164,7 @@ static void make_dev(struct plan_build *b, int first_slot, int console_slot)
 		b, .kind = STEP_DEVPTS, .path = "/dev/pts", .flags = MOUNT_NO_SUID | MOUNT_NO_EXEC);
 	plan_box(b, .kind = STEP_MKDIR, .path = EMPTY_DIR, .number = 0555);
 	plan_box(b, .kind = STEP_MKFILE, .path = EMPTY_FILE, .number = 0444);
-	plan_box(b, .kind = STEP_PROTECT, .path = EMPTY_PLACE,
+	plan_box(b, .kind = STEP_PROTECT, .path = PLAN_EMPTY_PLACE,
 		.flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC);
 }
 

@@ -86,8 +86,11 @@ struct step {
 	int slot;
 };
 
-#define PLAN_MAX_SLOTS 128
-#define PLAN_MAX_STEPS 512
+/* Where the empty directory and file are in a box that STEP_MASK copies. */
+#define PLAN_EMPTY_PLACE "/dev/.bulkhead"
+
+#define PLAN_MAX_SLOTS   128
+#define PLAN_MAX_STEPS   512
 
 struct steps {
 	struct step *v;

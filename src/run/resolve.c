@@ -85,6 +85,8 @@ static bool is_any(const char *path, const char *const *dirs)
 static int refuse_destination(struct resolver *x, const char *dest)
 {
 	static const char *const ours[] = {"/", "/dev", "/proc", NULL};
+	if (path_is_below(dest, PLAN_EMPTY_PLACE)) /* what hides things comes from there */
+		return error_set(x->e, BLAME_REQUEST, 0, "'%s' is of the box's own making", dest);
 	if (path_is_below(dest, "/proc") && strcmp(dest, "/proc") != 0)
 		return error_set(x->e, BLAME_REQUEST, 0,
 			"'%s' cannot be given to a box, which has a /proc of its own", dest);

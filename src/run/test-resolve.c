@@ -240,12 +240,19 @@ static void test_what_is_the_boxs_own_is_refused(void **state)
 		bind_to(f, &f->policy.filesystem.write, "real", dests[i]);
 		refused(f, "cannot be given to a box");
 	}
+	/* a box whose own empty files are covered hides nothing any more */
+	f->policy.filesystem.write.n = 0;
+	bind_to(f, &f->policy.filesystem.write, "real", "/dev/.bulkhead");
+	refused(f, "'/dev/.bulkhead' is of the box's own making");
 	f->policy.filesystem.write.n = 0;
 	bind_to(f, &f->policy.filesystem.write, "link", NULL);
 	refused(f, "'/proc' cannot be given to a box");
 	f->policy.filesystem.write.n = 0;
 	strv_push(&f->a, &f->policy.filesystem.tmpfs, "/proc/x");
 	refused(f, "'/proc/x' cannot be given to a box");
+	f->policy.filesystem.tmpfs.n = f->policy.filesystem.write.n = 0;
+	strv_push(&f->a, &f->policy.filesystem.tmpfs, "/dev/.bulkhead/dir");
+	refused(f, "'/dev/.bulkhead/dir' is of the box's own making");
 }
 
 static void test_too_many_paths(void **state)
