@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "kernel/scheduler.h"
 #include "run/host.h"
 #include "run/isolated.h"
 #include "run/policy-file.h"
@@ -91,6 +92,7 @@ static int fill_input(struct prepared *p, const struct request *request, struct 
 		.argv = request->argv,
 		.environ = environ,
 		.own_process_group = !has_terminal(),
+		.usual_priority = scheduler_is_usual(),
 		.capture_wanted = request->log_dir || p->policy.capture_log,
 		.best_effort = request->best_effort,
 		.tty = request->tty,

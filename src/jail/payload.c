@@ -43,6 +43,13 @@ static long step_own_group(struct box *box, const struct step *step)
 	return sys_setpgid(0, 0);
 }
 
+static long step_own_session(struct box *box, const struct step *step)
+{
+	(void)box;
+	(void)step;
+	return sys_setsid();
+}
+
 /* A limit above the hard one that we have is lowered to it: raising it is not ours to do. */
 static long step_rlimit(struct box *box, const struct step *step)
 {
@@ -148,6 +155,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step 
 	[STEP_GROUPS] = step_groups,
 	[STEP_CGROUPNS] = step_cgroupns,
 	[STEP_OWN_GROUP] = step_own_group,
+	[STEP_OWN_SESSION] = step_own_session,
 	[STEP_TERMINAL] = step_terminal,
 	[STEP_RLIMIT] = step_rlimit,
 	[STEP_AFFINITY] = step_affinity,

@@ -146,6 +146,7 @@ struct timespec;
 struct iovec;
 struct msghdr;
 struct sockaddr;
+struct sched_attr; /* linux/sched/types.h */
 struct sock_fprog; /* linux/filter.h */
 
 /* ---- files ---- */
@@ -508,6 +509,17 @@ static inline int sys_prlimit64(
 static inline int sys_setpriority(int which, int who, int nice)
 {
 	return (int)sys3(SYS_setpriority, which, who, nice);
+}
+
+static inline int sys_sched_getattr(pid_t pid, struct sched_attr *ret_attr, unsigned size)
+{
+	return (int)sys4(SYS_sched_getattr, pid, SYS_PTR(ret_attr), size, 0);
+}
+
+/* Its size is in @attr. */
+static inline int sys_sched_setattr(pid_t pid, const struct sched_attr *attr)
+{
+	return (int)sys3(SYS_sched_setattr, pid, SYS_PTR(attr), 0);
 }
 
 static inline int sys_sched_setaffinity(pid_t pid, size_t size, const void *mask)

@@ -30,6 +30,7 @@ static const struct {
 	[STEP_GROUPS] = {"groups", "enter the run's cgroups"},
 	[STEP_CGROUPNS] = {"cgroupns", "make a cgroup namespace"},
 	[STEP_OWN_GROUP] = {"own-group", "make a process group of its own"},
+	[STEP_OWN_SESSION] = {"own-session", "make a session of its own"},
 	[STEP_TERMINAL] = {"terminal", "make a session with a terminal of '%p'"},
 	[STEP_RLIMIT] = {"rlimit", "set a resource limit"},
 	[STEP_AFFINITY] = {"affinity", "bind to some CPUs"},

@@ -325,14 +325,28 @@ static void add_landlock(struct plan_build *b)
 	}
 }
 
+/*
+ * The kernel shares the CPUs out by session first (sched(7), autogroups): in a session of its own a
+ * program, however many processes it makes, takes no turns from bulkhead, nor from its caller. But
+ * being nice counts within a session only.
+ */
+static void add_group(struct plan_build *b)
+{
+	if (!b->input->own_process_group || b->plan->tty) /* a terminal makes a session */
+		return;
+	if (b->input->usual_priority)
+		plan_payload(b, .kind = STEP_OWN_SESSION);
+	else
+		plan_payload(b, .kind = STEP_OWN_GROUP);
+}
+
 static void plan_payload_steps(struct plan_build *b)
 {
 	if (b->plan->wants_group) {
 		plan_payload(b, .kind = STEP_GROUPS);
 		plan_payload(b, .kind = STEP_CGROUPNS);
 	}
-	if (b->input->own_process_group && !b->plan->tty) /* else a session of its own */
-		plan_payload(b, .kind = STEP_OWN_GROUP);
+	add_group(b);
 	add_affinity(b);
 	plan_payload(b, .kind = STEP_STDIO);
 	add_credentials(b);

@@ -50,6 +50,7 @@ enum step_kind {
 	STEP_GROUPS, /* into the run's cgroups (the v1 ones; v2 happened at clone) */
 	STEP_CGROUPNS, /* a cgroup namespace rooted there */
 	STEP_OWN_GROUP, /* a process group of its own */
+	STEP_OWN_SESSION, /* and a session of its own, without a terminal */
 	STEP_TERMINAL, /* a new session with a new pty of the devpts whose ptmx is at path */
 	STEP_RLIMIT, /* resource number: soft value, hard value2 */
 	STEP_AFFINITY, /* to the CPUs of plan->cpu_mask */
@@ -163,6 +164,7 @@ struct plan_input {
 	struct strv argv;
 	char *const *environ; /* the caller's */
 	bool own_process_group; /* there is no controlling terminal to share */
+	bool usual_priority; /* of the caller: nothing that would count within his session only */
 	bool capture_wanted; /* --log */
 	bool best_effort;
 	bool tty; /* a terminal of its own, in place of all that the caller has */

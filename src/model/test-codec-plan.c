@@ -158,7 +158,8 @@ static void read_request(struct golden_case *c)
 {
 	static const char *const names[] = {"argv", "policy", "limits", "oom", "read", "write",
 		"hide", "tmpfs", "root", "workdir", "env", "unset", "clear_env", "user", "network",
-		"tty", "log", "key", "best_effort", "user_namespaces", "stdin_is_file", NULL};
+		"tty", "log", "key", "best_effort", "user_namespaces", "stdin_is_file", "nice",
+		NULL};
 	struct request *r = &c->asked;
 
 	known(c, "request", c->request, names);
@@ -334,6 +335,7 @@ static int make_plan(struct golden_case *c, struct error *e)
 		.argv = c->asked.argv,
 		.environ = callers,
 		.own_process_group = !c->resolved.console,
+		.usual_priority = !flag_of(c->request, "nice", false),
 		.capture_wanted = flag_of(c->request, "log", false) || c->policy.capture_log,
 		.best_effort = c->asked.best_effort,
 		.tty = c->asked.tty,

@@ -8,6 +8,10 @@
 
 #include "base/fd.h"
 #include "kernel/oom.h"
+#include "kernel/scheduler.h"
+
+/* The kernel's shortest. */
+#define SLICE_US 100
 
 /* Not -1000: where nothing else is left, the host matters more than a run. */
 #define GUARDED_ADJ (-900)
@@ -44,4 +48,9 @@ bool guard_memory(pid_t payload)
 		return false;
 	oom_lower(GUARDED_ADJ);
 	return true;
+}
+
+void guard_turns(void)
+{
+	scheduler_set_slice(SLICE_US);
 }

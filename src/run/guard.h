@@ -6,14 +6,22 @@
 #include <sys/types.h>
 
 /*
- * What keeps the supervisor and init at work on a host where memory runs out. It must not reach
+ * What keeps the supervisor at work on a host that has too little of everything. It must not reach
  * the program: a box that the OOM killer passes over, or one that could make it do so, would be an
  * attack on everything else on the host.
  *
- * So the supervisor does it when the program has a memory of its own, that is after the exec: init,
- * which shares ours, is protected with us by the same act, and the program has what the caller had,
- * the value and the bound below it, because nobody has changed either.
+ * Against the OOM killer it therefore does something only when the program has a memory of its own,
+ * that is after the exec: init, which shares ours, is protected with us by the same act, and the
+ * program has what the caller had, the value and the bound below it, because nobody has changed
+ * either.
  */
+
+/*
+ * Wait less for a CPU where many want one. Without it a box full of processes keeps its own deadline
+ * from being seen. Not by priority: who makes us copy much output would have that for himself. To be
+ * called when the maker has been cloned, whose children would have it too.
+ */
+void guard_turns(void);
 
 /* A short run is not worth the while. */
 #define GUARD_AFTER_US 10000

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "run/guard.h"
 #include "run/victims.h"
 #include "run/virtual-peak.h"
 #include "run/watch.h"
@@ -118,6 +119,7 @@ static struct watch run;
 void run_begin(void)
 {
 	spawn_begin(&run.spawn);
+	guard_turns();
 }
 
 void run_network(bool new_network)

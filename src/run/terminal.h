@@ -22,7 +22,7 @@
  *   - gives the terminal back to the group it found in the foreground, because a shell inside the
  *     box that made a group of its own cannot name ours.
  *
- * Without one, the payload gets a process group of its own and signals are forwarded.
+ * Without one, the payload gets a session of its own and signals are forwarded.
  */
 struct terminal {
 	int fd; /* the controlling terminal, -1: none */

@@ -362,10 +362,21 @@ static void on_child(struct watch *w)
 	uv_update_time(&w->loop);
 }
 
+/*
+ * In a session of its own the payload is an orphan to job control (its parent is in another one), and
+ * TSTP, if it does not catch that, would do nothing.
+ */
+static int meant_by(const struct watch *w, int sig)
+{
+	pid_t payload = w->spawn.box.payload_pid;
+	return sig == SIGTSTP && getsid(payload) == payload ? SIGSTOP : sig;
+}
+
 static void pass_on(struct watch *w, int sig)
 {
-	if (!w->payload_reaped && w->spawn.payload_pidfd >= 0)
-		sys_pidfd_send_signal(w->spawn.payload_pidfd, sig, NULL, 0);
+	if (w->payload_reaped || w->spawn.payload_pidfd < 0)
+		return;
+	sys_pidfd_send_signal(w->spawn.payload_pidfd, meant_by(w, sig), NULL, 0);
 }
 
 /*

@@ -2,6 +2,8 @@
 """bulkhead goes on on a host that has too little of everything, and its program gains nothing by it."""
 
 import contextlib
+import os
+import signal
 import subprocess
 
 import pytest
@@ -25,7 +27,10 @@ def adj(pid):
 
 def box(p):
     """What is below the supervisor once the maker, which has its name, is gone."""
-    found = [(read(pid, "comm"), pid) for pid in descendants(p.pid)]
+    try:
+        found = [(read(pid, "comm"), pid) for pid in descendants(p.pid)]
+    except (FileNotFoundError, ProcessLookupError):  # one of them has just ended
+        return None
     return None if any(comm == "bulkhead" for comm, _ in found) else found
 
 
@@ -68,3 +73,27 @@ def test_the_program_can_make_itself_likelier_and_nothing_else(bulkhead):
     with begun(bulkhead, "sh", "-c", script) as (p, _):
         out, _ = p.communicate(b"go\n", timeout=seconds(10))
     assert out == b"300\n"
+
+
+@pytest.mark.parametrize("nice", [0, 5])
+def test_who_is_nice_is_so_within_the_session_of_the_caller(bulkhead, nice):
+    """By sessions the kernel shares out the CPUs first."""
+    bulkhead.wrapper = ["nice", "-n", str(nice)]
+    script = 'nice; cut -d" " -f5,6 /proc/$$/stat'
+    r = bulkhead.run("sh", "-c", script, start_new_session=True)
+    usual = os.getpriority(os.PRIO_PROCESS, 0) + nice == 0
+    assert r.out.split() == [str(os.getpriority(os.PRIO_PROCESS, 0) + nice), "2", "2" if usual else "0"]
+
+
+def test_without_a_terminal_it_can_be_stopped_and_continued(bulkhead):
+    with bulkhead.background("sh", "-c", "echo begun; read x; echo $x", stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, start_new_session=True) as p:
+        assert p.stdout.readline() == b"begun\n"
+        payload = wait_until(lambda: [pid for comm, pid in box(p) or [] if comm == "sh"])[0]
+        state = lambda: read(payload, "stat").rpartition(")")[2].split()[0]
+        p.send_signal(signal.SIGTSTP)
+        wait_until(lambda: state() == "T", what="the stop")
+        p.send_signal(signal.SIGCONT)
+        wait_until(lambda: state() != "T", what="the continuation")
+        out, _ = p.communicate(b"end\n", timeout=seconds(10))
+    assert (p.returncode, out) == (0, b"end\n")

@@ -76,11 +76,12 @@ def test_the_program_has_the_callers_terminal(bulkhead, terminal):
     terminal.end(137)
 
 
-def test_without_a_terminal_the_program_has_a_group_of_its_own(bulkhead):
+def test_without_a_terminal_the_program_has_a_session_of_its_own(bulkhead):
     with bulkhead.background("--grace", "100ms", helper("stubborn"), stdout=subprocess.PIPE, start_new_session=True) as p:
         assert p.stdout.readline() == b"ready\n"
-        theirs = stat_of(called("stubborn", p.pid))
-        assert theirs["group"] != p.pid and theirs["session"] == p.pid
+        pid = called("stubborn", p.pid)
+        theirs = stat_of(pid)
+        assert theirs["group"] == theirs["session"] == pid
         p.terminate()
         assert p.wait(seconds(10)) == 137
 
