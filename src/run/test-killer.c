@@ -259,6 +259,8 @@ static void test_leftovers_do_not_get_the_grace_time_twice(void **state)
 
 int main(void)
 {
+	signal(SIGHUP, SIG_DFL); /* of nohup(1) or a shell's background job, if we are one */
+	signal(SIGINT, SIG_DFL);
 	const struct CMUnitTest tests[] = {
 		RUN_TEST(test_stop_is_a_polite_request_first),
 		RUN_TEST(test_a_stopped_program_is_woken_for_it),

@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -40,6 +41,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionstart():
+    # as a job of nohup(1) or in a shell's background they are ignored, and so in all that we start
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     become_subreaper()
 
 
