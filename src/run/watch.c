@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -337,117 +336,7 @@ static void on_oom(uv_poll_t *handle, int status, int events)
 	end_half_killed(w);
 }
 
-/* ---- signals ---- */
-
-static void on_child(struct watch *w)
-{
-	siginfo_t info = {0};
-	if (w->state != WATCH_RUNNING || w->payload_reaped ||
-		!(w->plan->tty || terminal_is_shared(&w->terminal)))
-		return;
-	if (sys_waitid(P_PIDFD, w->spawn.payload_pidfd, &info, WSTOPPED | WNOHANG, NULL) < 0 ||
-		info.si_pid == 0)
-		return;
-	uint64_t stopped_us;
-	if (!terminal_may_stop(&w->terminal))
-		return;
-	if (!w->plan->tty)
-		terminal_stop_self(&w->terminal, &stopped_us);
-	else if (!relay_suspend(&w->relay, &stopped_us))
-		return;
-	w->stopped_us += stopped_us;
-	w->output.last_us += stopped_us;
-	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
-		sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
-	uv_update_time(&w->loop);
-}
-
-/*
- * In a session of its own the payload is an orphan to job control (its parent is in another one), and
- * TSTP, if it does not catch that, would do nothing.
- */
-static int meant_by(const struct watch *w, int sig)
-{
-	pid_t payload = w->spawn.box.payload_pid;
-	return sig == SIGTSTP && getsid(payload) == payload ? SIGSTOP : sig;
-}
-
-static void pass_on(struct watch *w, int sig)
-{
-	if (w->payload_reaped || w->spawn.payload_pidfd < 0)
-		return;
-	sys_pidfd_send_signal(w->spawn.payload_pidfd, meant_by(w, sig), NULL, 0);
-}
-
-/*
- * The program may run, and its caller know it, before we have read that it does: what a first
- * signal asks for waits until then. A second request to end is not kept waiting.
- */
-static bool keep_early(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal)
-{
-	struct early_signals *early = &w->early;
-	if (w->state != WATCH_STARTING || early->cancel)
-		return false;
-	if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP) {
-		early->cancel = sig;
-		early->pid = pid;
-		early->uid = uid;
-		early->from_terminal = from_terminal;
-	} else if (sig != SIGCHLD) {
-		sigaddset(&early->others, sig);
-	}
-	return true;
-}
-
-static void act_on_early(struct watch *w)
-{
-	const struct early_signals early = w->early;
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(&early.others, sig) == 1)
-			pass_on(w, sig);
-	if (early.cancel && early.from_terminal && terminal_is_shared(&w->terminal))
-		pass_on(w, early.cancel); /* the terminal's own may have come before the process */
-	if (early.cancel)
-		killer_cancel(w, early.cancel, early.pid, early.uid, early.from_terminal);
-	on_child(w); /* it may have stopped itself already */
-}
-
-static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
-{
-	int sig = (int)s->ssi_signo;
-	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
-	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
-	if (w->plan->tty && relay_signal(&w->relay, sig))
-		return;
-	if (sig == SIGTSTP && from_kernel)
-		terminal_note_stop(&w->terminal);
-	if (keep_early(w, sig, pid, s->ssi_uid, from_kernel))
-		return;
-	switch (sig) {
-	case SIGCHLD:
-		on_child(w);
-		break;
-	case SIGINT:
-	case SIGTERM:
-	case SIGHUP:
-		killer_cancel(w, sig, pid, s->ssi_uid, from_kernel);
-		break;
-	default:
-		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
-		if (!(from_kernel && terminal_is_shared(&w->terminal)))
-			pass_on(w, sig);
-	}
-}
-
-static void on_signals(uv_poll_t *handle, int status, int events)
-{
-	struct watch *w = handle->data;
-	struct signalfd_siginfo info;
-	(void)status;
-	(void)events;
-	while (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_signal(w, &info);
-}
+/* ---- the maker ---- */
 
 static void on_maker(uv_poll_t *handle, int status, int events)
 {
@@ -476,65 +365,17 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 	watch_disarm(w, TIMER_BOUND);
 	watch_enter(w, WATCH_RUNNING);
 	arm_limits(w);
-	act_on_early(w);
-}
-
-/*
- * What the caller wants to be ignored (nohup, a script's job in the background) is ignored by the
- * program, which inherits that, and not read by us as a wish to end it.
- */
-static bool is_left_ignored(int sig)
-{
-	struct sigaction now;
-	return (sig == SIGHUP || sig == SIGINT || sig == SIGQUIT) &&
-		sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
-static void handled_signals(sigset_t *ret)
-{
-	static const int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH,
-		SIGUSR1, SIGUSR2, SIGCHLD};
-	sigemptyset(ret);
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		if (!is_left_ignored(list[i]))
-			sigaddset(ret, list[i]);
-}
-
-static sigset_t callers_mask;
-static bool pipe_was_ignored;
-
-void run_block_signals(void)
-{
-	sigset_t set;
-	handled_signals(&set);
-	sigaddset(&set, SIGTTOU); /* taking the terminal back is no reason to be stopped */
-	sigaddset(&set, SIGXFSZ); /* a record beyond the caller's RLIMIT_FSIZE is lost, not we */
-	sigprocmask(SIG_BLOCK, &set, &callers_mask);
-	/* ignored, the kernel would reap our children itself, and no status be left to learn */
-	signal(SIGCHLD, SIG_DFL);
-	pipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
-}
-
-bool run_pipe_was_ignored(void)
-{
-	return pipe_was_ignored;
-}
-
-const sigset_t *run_callers_mask(void)
-{
-	return &callers_mask;
+	signals_act_on_early(w);
 }
 
 /* ---- the loop ---- */
 
 int watch_open(struct watch *w, struct error *e)
 {
-	sigset_t set;
 	int r = uv_loop_init(&w->loop);
 	if (r < 0)
 		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
-	handled_signals(&set);
-	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	w->signal_fd = signals_open();
 	return w->signal_fd < 0 ? error_set(e, BLAME_HOST, errno, "cannot wait for signals") : 0;
 }
 
@@ -555,7 +396,7 @@ void watch_run(struct watch *w)
 		uv_timer_init(&w->loop, &w->timer[i]);
 		w->timer[i].data = w;
 	}
-	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, on_signals);
+	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, signals_read);
 	watch_oom(w);
 	poll_fd(w, &w->maker, w->spawn.maker_pidfd, UV_READABLE, on_maker);
 	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);

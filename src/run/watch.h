@@ -122,6 +122,15 @@ void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_ter
 /* The payload has ended: let init end the rest. */
 void killer_end_leftovers(struct watch *w);
 
+/* ---- signals.c: what the caller, and others, send to us ---- */
+
+/* A signalfd for all that run_block_signals() has blocked; -1 with errno. */
+int signals_open(void);
+/* Do what has come, as a callback of libuv's for that descriptor. */
+void signals_read(uv_poll_t *handle, int status, int events);
+/* The program runs: do what had to wait for that. */
+void signals_act_on_early(struct watch *w);
+
 /* ---- timeline.c: what the run uses over time ---- */
 
 /* The run has gone on for as long as the first interval: take the first point, and arm the next. */
@@ -131,7 +140,7 @@ void timeline_look(struct watch *w);
 /* The run has ended, its usage is known: put the growth into the observation, tell the hook. */
 void timeline_end(struct watch *w);
 
-/* For killer.c: the one writer of the state, and timers in µs from now. */
+/* For all of them: the one writer of the state, and timers in µs from now. */
 void watch_enter(struct watch *w, enum watch_state state);
 void watch_arm(struct watch *w, enum watch_timer timer, uint64_t us);
 void watch_disarm(struct watch *w, enum watch_timer timer);
