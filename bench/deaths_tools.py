@@ -186,7 +186,8 @@ class Podman(Tool):
         top = self.scratch
         self.common = ("podman", "--root", str(top / "root"), "--runroot", str(top / "run"),
                        "--tmpdir", str(top / "tmp"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
-                       "--events-backend", "none", "--runtime", "crun")
+                       "--events-backend", "none", "--runtime", "crun",
+                       "--runtime-flag", f"root={top / 'crun'}")
 
     def command(self, program, limit):
         return [*self.common, "run", "--name", NAME, "--cgroup-parent", f"/{NAME}", "--network", "none",
