@@ -54,7 +54,13 @@ void bpf_emit_store32(struct bpf_program *p, int dst, int off, int src)
 	bpf_emit(p, BPF_STX | BPF_MEM | BPF_W, dst, src, off, 0);
 }
 
-/* The one instruction of two words. */
+/* The instructions of two words. */
+void bpf_emit_set64(struct bpf_program *p, int dst, uint64_t value)
+{
+	bpf_emit(p, BPF_LD | BPF_IMM | BPF_DW, dst, 0, 0, (int32_t)value);
+	bpf_emit(p, 0, 0, 0, 0, (int32_t)(value >> 32));
+}
+
 void bpf_emit_map(struct bpf_program *p, int dst, int map_fd)
 {
 	bpf_emit(p, BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, map_fd);

@@ -34,6 +34,8 @@ void bpf_emit_add(struct bpf_program *p, int dst, int32_t value);
 void bpf_emit_load(struct bpf_program *p, int dst, int src, int off);
 void bpf_emit_store(struct bpf_program *p, int dst, int off, int src);
 void bpf_emit_store32(struct bpf_program *p, int dst, int off, int src);
+/* The constant @value of 64 bits. */
+void bpf_emit_set64(struct bpf_program *p, int dst, uint64_t value);
 void bpf_emit_map(struct bpf_program *p, int dst, int map_fd);
 void bpf_emit_call(struct bpf_program *p, int32_t helper);
 /* End the program, with 0, if @dst OP @value; @op is BPF_JEQ, BPF_JNE, BPF_JGT, … */

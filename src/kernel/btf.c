@@ -180,6 +180,19 @@ static int find_fields(
 	return found == n ? 0 : -ENOENT;
 }
 
+/* As find_fields(); of those without a name there are many, and one that lacks a field is passed over. */
+static int try_struct(struct reader *r, const struct btf_type *type, bool unnamed,
+	struct btf_field *fields, size_t n, bool *ret_found)
+{
+	uint64_t tail = r->at;
+	int rc = find_fields(r, type, fields, n);
+	*ret_found = rc == 0;
+	if (rc != -ENOENT || !unnamed)
+		return rc;
+	r->at = tail;
+	return 0;
+}
+
 int btf_find(int fd, const char *structure, size_t least, struct btf_field *fields, size_t n)
 {
 	struct reader r;
@@ -193,9 +206,12 @@ int btf_find(int fd, const char *structure, size_t least, struct btf_field *fiel
 			break;
 		if (BTF_INFO_KIND(type.info) == BTF_KIND_STRUCT &&
 			BTF_INFO_VLEN(type.info) >= least) {
+			bool found = false;
 			rc = is_named(&r, type.name_off, structure);
 			if (rc > 0)
-				return find_fields(&r, &type, fields, n);
+				rc = try_struct(&r, &type, !*structure, fields, n, &found);
+			if (rc < 0 || found)
+				return rc;
 		}
 		if (rc == 0)
 			rc = skip_tail(&r, &type);

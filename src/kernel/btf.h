@@ -22,6 +22,9 @@ struct btf_field {
  * (plain ones: no bit-fields, none inside another struct). @fd is a file of BTF. The names of smaller
  * structs are not looked at, which is what makes it quick. 0; -ENOENT when the struct or one of the
  * members is not there; -EBADMSG when it is no valid BTF; -errno of read(2).
+ *
+ * With "" the first struct without a name that has all of them: such are inside others (mm_struct
+ * is one), and the offsets count from its own start.
  */
 int btf_find(int fd, const char *structure, size_t least, struct btf_field *fields, size_t n);
 

@@ -96,6 +96,21 @@ static void test_finds(void **state)
 	close(fd);
 }
 
+/* Of those without a name, the one that has it all. */
+static void test_finds_without_a_name(void **state)
+{
+	struct image image;
+	(void)state;
+	make(&image);
+	assert_int_equal(find(&image, "", "tgid"), -ENOENT);
+	image.small.type.name_off = image.task.type.name_off = 0;
+	assert_int_equal(find(&image, "", "tgid"), 36);
+	assert_int_equal(find(&image, "", "pid"), 0);
+	assert_int_equal(find(&image, "", "none"), -ENOENT);
+	image.task.tgid.offset = 61 * 8;
+	assert_int_equal(find(&image, "", "tgid"), -EBADMSG);
+}
+
 static void test_does_not_find(void **state)
 {
 	struct image image;
@@ -244,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_finds),
+		cmocka_unit_test(test_finds_without_a_name),
 		cmocka_unit_test(test_does_not_find),
 		cmocka_unit_test(test_offsets_of_both_kinds),
 		cmocka_unit_test(test_member_beyond_its_struct),
