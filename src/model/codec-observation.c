@@ -28,6 +28,7 @@ ENUM_NAMES(oom_scope, enum oom_scope, OOM_SCOPE_COUNT_);
 ENUM_NAMES(blame, enum blame, BLAME_COUNT_);
 ENUM_NAMES(rung, enum rung, RUNG_COUNT_);
 ENUM_NAMES(oom_mode, enum oom_mode, OOM_COUNT_);
+ENUM_NAMES(limit, enum limit, LIMIT_COUNT_);
 ENUM_NAMES(enforced_by, enum enforced_by, ENFORCED_COUNT_);
 
 /* clang-format off */
@@ -43,6 +44,9 @@ ENUM_NAMES(enforced_by, enum enforced_by, ENFORCED_COUNT_);
 #define KNOWN_U64(key, member, flag)                                                               \
 	{key, FIELD_U64, AT(member), .max = INT64_MAX,                                             \
 		.optional = true, .known = offsetof(struct HERE, flag)}
+#define KNOWN_UID(key, member, flag)                                                               \
+	{key, FIELD_U32, AT(member), .max = UINT32_MAX, .optional = true,                          \
+		.known = offsetof(struct HERE, flag)}
 #define LIST(key, member, size, table)                                                             \
 	{key, FIELD_LIST, AT(member), .count = offsetof(struct HERE, size),                        \
 		.max = sizeof((struct HERE){0}.member) / sizeof *(struct HERE){0}.member,          \
@@ -167,6 +171,58 @@ static const struct field limit_fields[] = {
 };
 #undef HERE
 
+#define HERE inherited_limit
+static const struct field inherited_fields[] = {
+	KNOWN_U64("soft", soft, soft_set),
+	KNOWN_U64("hard", hard, hard_set),
+	{NULL},
+};
+#undef HERE
+
+#define HERE refusal
+static const struct field refusal_fields[] = {
+	ENUM("limit", limit, limit),
+	BOOL("leader", leader),
+	U64("count", count),
+	U64("at_us", at_us),
+	U64("used_bytes", used_bytes),
+	U64("asked_bytes", asked_bytes),
+	U64("limit_bytes", limit_bytes),
+	INT("pid", pid),
+	COMM("comm", comm),
+	{NULL},
+};
+#undef HERE
+
+#define HERE disk
+static const struct field disk_fields[] = {
+	TEXT("path", path),
+	BOOL("own", own),
+	U64("size_bytes", size_bytes),
+	U64("free_bytes", free_bytes),
+	BOOL("files_full", files_full),
+	{NULL},
+};
+#undef HERE
+
+#define HERE image
+static const struct field image_fields[] = {
+	KNOWN_U64("mapped_bytes", mapped_bytes, known),
+	BOOL("has_loader", has_loader),
+	{NULL},
+};
+#undef HERE
+
+#define HERE denied_call
+static const struct field denied_fields[] = {
+	KNOWN_UID("number", number, known),
+	UID("arch", arch),
+	TEXT("name", name),
+	BOOL("by_filter", by_filter),
+	{NULL},
+};
+#undef HERE
+
 #define HERE observation
 static const struct field observation_fields[] = {
 	TEXT("id", id),
@@ -194,7 +250,12 @@ static const struct field observation_fields[] = {
 	U64("leader_max_rss_bytes", leader_max_rss_bytes),
 	KNOWN_U64(
 		"leader_virtual_peak_bytes", leader_virtual_peak_bytes, leader_virtual_peak_known),
-	U64("inherited_address_space_bytes", inherited_address_space_bytes),
+	BOOL("leader_virtual_peak_sampled", leader_virtual_peak_sampled),
+	LIST("refusals", refusals, n_refusals, refusal_fields),
+	BOOL("refusals_watched", refusals_watched),
+	LIST("disks", disks, n_disks, disk_fields),
+	SUB("image", image, image_fields),
+	SUB("denied_call", denied, denied_fields),
 	U64("leader_cpu_us", leader_cpu_us),
 	U64("spawn_us", spawn_us),
 	U64("kill_us", kill_us),
@@ -204,6 +265,7 @@ static const struct field observation_fields[] = {
 	TEXT("version", version),
 	FIELD_ELSEWHERE("argv"),
 	FIELD_ELSEWHERE("limits"),
+	FIELD_ELSEWHERE("inherited"),
 	{NULL},
 };
 #undef HERE
@@ -217,6 +279,18 @@ static json_t *format_limits(const struct observation *o)
 	return object;
 }
 
+static json_t *format_inherited(const struct observation *o)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < LIMIT_COUNT_; i++) {
+		const struct inherited_limit *l = &o->inherited[i];
+		if (l->soft_set || l->hard_set)
+			json_put_take(object, limit_name(i), fields_format(inherited_fields, l));
+	}
+	return object;
+}
+
 const char *observation_format_json(const struct observation *o, struct arena *a)
 {
 	json_t *object = fields_format(observation_fields, o);
@@ -226,6 +300,7 @@ const char *observation_format_json(const struct observation *o, struct arena *a
 		json_push_take(argv, json_text(o->argv[i]));
 	json_put_take(object, "argv", argv);
 	json_put_take(object, "limits", format_limits(o));
+	json_put_take(object, "inherited", format_inherited(o));
 	return json_line_take(object, a);
 }
 
@@ -248,7 +323,15 @@ static int parse_argv(struct fields_reader *r, struct observation *o, const json
 	return 0;
 }
 
-static int parse_limits(struct fields_reader *r, struct observation *o, const json_t *object)
+/* An object with a struct for each of some limits: "limits", "inherited". */
+struct by_limit {
+	const struct field *fields;
+	void *base;
+	size_t stride;
+};
+
+static int parse_by_limit(
+	struct fields_reader *r, const char *name, const struct by_limit *to, const json_t *object)
 {
 	const char *key;
 	json_t *value;
@@ -256,13 +339,14 @@ static int parse_limits(struct fields_reader *r, struct observation *o, const js
 	if (!object)
 		return 0;
 	if (!json_is_object(object))
-		return fields_wrong(r, "limits", "an object");
+		return fields_wrong(r, name, "an object");
 	json_object_foreach((json_t *)object, key, value)
 	{
 		int limit = limit_from_name(key);
 		if (limit < 0)
 			return error_set(r->e, BLAME_REQUEST, 0, "unknown limit '%.64s'", key);
-		if (fields_parse(r, limit_fields, &o->limits[limit], value) != 0)
+		void *base = (char *)to->base + (size_t)limit * to->stride;
+		if (fields_parse(r, to->fields, base, value) != 0)
 			return error_wrap(r->e, "limit '%s'", key);
 	}
 	return 0;
@@ -270,9 +354,13 @@ static int parse_limits(struct fields_reader *r, struct observation *o, const js
 
 static int parse_root(struct fields_reader *r, struct observation *o, const json_t *root)
 {
+	const struct by_limit limits = {limit_fields, o->limits, sizeof o->limits[0]};
+	const struct by_limit inherited = {inherited_fields, o->inherited, sizeof o->inherited[0]};
+
 	if (fields_parse(r, observation_fields, o, root) != 0 ||
 		parse_argv(r, o, json_object_get(root, "argv")) != 0 ||
-		parse_limits(r, o, json_object_get(root, "limits")) != 0)
+		parse_by_limit(r, "limits", &limits, json_object_get(root, "limits")) != 0 ||
+		parse_by_limit(r, "inherited", &inherited, json_object_get(root, "inherited")) != 0)
 		return error_wrap(r->e, "observation");
 	return 0;
 }

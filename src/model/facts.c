@@ -112,8 +112,11 @@ void facts_derive(struct facts *ret, const struct observation *o, struct arena *
 	f.n_acts = at_most(o->n_acts, OBSERVATION_MAX_ACTS);
 	f.n_victims = at_most(o->n_victims, OBSERVATION_MAX_VICTIMS);
 	f.n_counters = at_most(o->n_counters, OBSERVATION_MAX_COUNTERS);
+	f.n_refusals = at_most(o->n_refusals, OBSERVATION_MAX_REFUSALS);
+	f.n_disks = at_most(o->n_disks, OBSERVATION_MAX_DISKS);
 	derive_wait(&f);
 	derive_acts(&f);
 	facts_derive_oom(&f);
+	facts_derive_limits(&f);
 	*ret = f;
 }

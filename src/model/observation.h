@@ -169,6 +169,55 @@ struct usage {
 	uint64_t output_seen_bytes, output_kept_bytes, output_dropped_bytes;
 };
 
+/*
+ * A limit of each process that bulkhead itself had when it started, so that the run has it too unless a
+ * lower one is bulkhead's own: `ulimit`, RLIMIT_AS, RLIMIT_FSIZE and RLIMIT_CPU. In the unit of the
+ * limit with that name.
+ */
+struct inherited_limit {
+	bool soft_set, hard_set;
+	uint64_t soft, hard;
+};
+
+/* What the kernel refused to a process of the run for such a limit (kernel/refusal.h). */
+struct refusal {
+	enum limit limit; /* LIMIT_ADDRESS_SPACE or LIMIT_FILE_SIZE */
+	bool leader; /* to the payload; else to others of the run */
+	uint64_t count; /* how often; what follows is of the last */
+	uint64_t at_us; /* µs after the start */
+	uint64_t used_bytes, asked_bytes, limit_bytes; /* of LIMIT_ADDRESS_SPACE; about */
+	pid_t pid; /* as the host counts */
+	char comm[17];
+};
+
+#define OBSERVATION_MAX_REFUSALS 4
+
+/* A file system of the box when the payload had failed. */
+struct disk {
+	const char *path; /* in the box */
+	bool own; /* a tmpfs of the box, of a size that bulkhead gave it; else the host's */
+	uint64_t size_bytes, free_bytes;
+	bool files_full; /* no more files can be made, whatever their size */
+};
+
+#define OBSERVATION_MAX_DISKS 8
+
+/* The program's file, looked at after it had failed with an RLIMIT_AS in force. */
+struct image {
+	bool known; /* it is there, and an ELF executable */
+	uint64_t mapped_bytes; /* what exec has to map of it, and of the loader that it names */
+	bool has_loader;
+};
+
+/* The system call for which the payload got SIGSYS, from the kernel's audit record. */
+struct denied_call {
+	bool known;
+	uint32_t arch; /* AUDIT_ARCH_… */
+	uint32_t number;
+	const char *name; /* "x32 getpid"; NULL: nothing is called so */
+	bool by_filter; /* bulkhead's own filter kills for it */
+};
+
 struct observed_limit {
 	struct limit_value asked;
 	enum enforced_by by;
@@ -210,7 +259,15 @@ struct observation {
 	uint64_t leader_max_rss_bytes; /* ru_maxrss of the payload */
 	bool leader_virtual_peak_known;
 	uint64_t leader_virtual_peak_bytes; /* asked for where an RLIMIT_AS is in force */
-	uint64_t inherited_address_space_bytes; /* RLIMIT_AS of bulkhead itself; 0: none */
+	bool leader_virtual_peak_sampled; /* by looking now and then: what came after is missed */
+	struct inherited_limit inherited[LIMIT_COUNT_];
+	struct refusal refusals[OBSERVATION_MAX_REFUSALS];
+	size_t n_refusals;
+	bool refusals_watched;
+	struct disk disks[OBSERVATION_MAX_DISKS];
+	size_t n_disks;
+	struct image image;
+	struct denied_call denied;
 	uint64_t leader_cpu_us; /* ru_utime + ru_stime of the payload and what it waited for */
 
 	uint64_t spawn_us; /* from bulkhead's start to the payload's exec */

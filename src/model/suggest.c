@@ -26,6 +26,11 @@ static uint64_t base_of(uint64_t limit, uint64_t seen)
 	return limit > seen ? limit : seen;
 }
 
+uint64_t suggest_count(uint64_t limit)
+{
+	return limit == 0 || limit > LARGEST / 2 ? 0 : round_up(limit + (limit + 1) / 2);
+}
+
 uint64_t suggest_size(uint64_t limit, uint64_t seen)
 {
 	uint64_t base = base_of(limit, seen);

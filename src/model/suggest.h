@@ -12,6 +12,8 @@
  * 160 MiB), at least 1 MiB. 0 if neither is known or there is no larger size.
  */
 uint64_t suggest_size(uint64_t limit, uint64_t seen);
+/* A number of things to try instead of @limit of them, by the same rule; 0: none. */
+uint64_t suggest_count(uint64_t limit);
 
 /*
  * The same for memory, where it is known how it grew: what it would need to run for as long again at

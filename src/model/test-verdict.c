@@ -135,9 +135,6 @@ static void count_cause(const char *name, const struct observation *o, struct ar
 static void test_each_cause_has_an_example(void **state)
 {
 	static const bool elsewhere[CAUSE_COUNT_] = {
-		[CAUSE_ADDRESS_SPACE] = true,
-		[CAUSE_DISK_LIMIT] = true,
-		[CAUSE_PIDS_LIMIT] = true,
 		[CAUSE_EXEC_DENIED] = true,
 		[CAUSE_COOLDOWN] = true,
 		[CAUSE_BREAKER_OPEN] = true,
@@ -186,12 +183,24 @@ static void make_wild(struct observation *o, struct arena *a)
 		o->victims[i].leader = o->victims[i].at_known = next_random() & 1,
 		o->victims[i].group = words[next_random() % 5];
 	for (int i = 0; i < LIMIT_COUNT_; i++)
-		o->limits[i].asked.set = next_random() & 1;
+		o->limits[i].asked.set = o->inherited[i].soft_set = o->inherited[i].hard_set =
+			next_random() & 1;
+	for (size_t i = 0; i < OBSERVATION_MAX_REFUSALS; i++) {
+		o->refusals[i].leader = next_random() & 1;
+		if (next_random() & 1)
+			o->refusals[i].limit = LIMIT_ADDRESS_SPACE;
+	}
 	o->argc = next_random() % 3;
 	o->argv = arena_calloc(a, 4, sizeof *o->argv);
 	for (size_t i = 0; i < o->argc; i++)
 		((const char **)o->argv)[i] = words[next_random() % 5];
 	o->id = o->key = o->policy = o->kernel = o->version = words[4];
+	for (size_t i = 0; i < OBSERVATION_MAX_DISKS; i++)
+		o->disks[i].own = next_random() & 1, o->disks[i].path = words[next_random() % 5];
+	o->image.known = o->image.has_loader = o->refusals_watched = next_random() & 1;
+	o->denied.known = o->denied.by_filter = next_random() & 1;
+	o->denied.name = next_random() & 1 ? words[4] : NULL;
+	o->leader_virtual_peak_sampled = next_random() & 1;
 	o->setup.what = next_random() & 1 ? words[4] : NULL;
 	static const char *const groups[] = {
 		NULL, "", "/", "//", "/.service/a.scope", "/x\xff.service", "/a.service/b.slice/"};

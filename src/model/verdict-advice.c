@@ -28,12 +28,28 @@ static enum retry advise(const struct verdict *v, const struct facts *f)
 	return cause_info(v->cause)->retry;
 }
 
+/* What is known that it would have used: what was refused, what exec had to map, its peak. */
+static uint64_t seen_of_space(const struct facts *f)
+{
+	const struct observation *o = f->o;
+	const struct refusal *r = f->limits.space.refusal;
+	uint64_t seen = r ? r->used_bytes + r->asked_bytes : 0;
+
+	if (o->image.known && o->image.mapped_bytes > seen)
+		seen = o->image.mapped_bytes;
+	return o->leader_virtual_peak_known && o->leader_virtual_peak_bytes > seen
+		? o->leader_virtual_peak_bytes
+		: seen;
+}
+
 /* How much of @limit was used, where the end of the run says so; 0: not known. */
 static uint64_t seen_of(enum limit limit, const struct facts *f)
 {
 	const struct usage *u = &f->o->usage;
 	uint64_t peak = u->memory_peak_known ? u->memory_peak_bytes : 0;
 
+	if (limit == LIMIT_ADDRESS_SPACE)
+		return seen_of_space(f);
 	/* What it would have written in all is not known: it was stopped at the limit. */
 	if (limit != LIMIT_MEMORY)
 		return 0;
@@ -48,6 +64,13 @@ static uint64_t suggest(enum limit limit, const struct facts *f)
 
 	if (limit == LIMIT_MEMORY)
 		return suggest_memory(asked, seen, &f->o->usage);
+	if (limit == LIMIT_PIDS)
+		return suggest_count(asked);
+	/* one that bulkhead has itself it cannot give more of */
+	if (limit != LIMIT_OUTPUT && limit != LIMIT_TMP_SIZE && facts_bound(f, limit).inherited)
+		return 0;
+	if (limit == LIMIT_TMP_SIZE && f->limits.full->size_bytes != asked)
+		return 0;
 	return suggest_size(asked, seen);
 }
 
@@ -60,6 +83,9 @@ static void add_suggestion(struct verdict *v, const struct facts *f)
 		{CAUSE_MEMORY_LIMIT, LIMIT_MEMORY},
 		{CAUSE_OUTPUT_LIMIT, LIMIT_OUTPUT},
 		{CAUSE_FILE_SIZE_LIMIT, LIMIT_FILE_SIZE},
+		{CAUSE_ADDRESS_SPACE, LIMIT_ADDRESS_SPACE},
+		{CAUSE_DISK_LIMIT, LIMIT_TMP_SIZE},
+		{CAUSE_PIDS_LIMIT, LIMIT_PIDS},
 	};
 
 	for (size_t i = 0; i < sizeof larger / sizeof *larger; i++) {

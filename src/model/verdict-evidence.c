@@ -16,12 +16,6 @@ static void push(struct verdict *v, struct evidence e)
 		v->evidence[v->n_evidence++] = e;
 }
 
-static bool about_memory(const struct verdict *v)
-{
-	return v->cause == CAUSE_MEMORY_LIMIT || v->cause == CAUSE_MEMORY_ANCESTOR ||
-		v->cause == CAUSE_MEMORY_HOST;
-}
-
 /* ---- evidence ---- */
 
 static void add_setup(struct verdict *v, const struct facts *f)
@@ -106,7 +100,7 @@ static bool counts_memory(const struct counter *c)
 /* What did not rise is evidence too where the question is whether it was the OOM killer. */
 static void add_counters(struct verdict *v, const struct facts *f)
 {
-	bool all = about_memory(v) || f->signal == SIGKILL;
+	bool all = verdict_is_about_memory(v) || f->signal == SIGKILL;
 
 	for (size_t i = 0; i < f->n_counters; i++) {
 		const struct counter *c = &f->o->counters[i];
@@ -147,7 +141,7 @@ static void add_usage(struct verdict *v, const struct facts *f)
 {
 	const struct usage *u = &f->o->usage;
 
-	if (about_memory(v) && u->memory_peak_known)
+	if (verdict_is_about_memory(v) && u->memory_peak_known)
 		push(v,
 			(struct evidence){.fact = "memory_peak_bytes",
 				.where = words_enforcer(f->o->limits[LIMIT_MEMORY].by),
@@ -161,6 +155,95 @@ static void add_usage(struct verdict *v, const struct facts *f)
 				.after = f->o->leader_cpu_us});
 }
 
+/* ---- limits that refuse ---- */
+
+static bool is_about(const struct verdict *v, enum limit limit)
+{
+	return (v->cause == CAUSE_ADDRESS_SPACE && limit == LIMIT_ADDRESS_SPACE) ||
+		(v->cause == CAUSE_FILE_SIZE_LIMIT && limit == LIMIT_FILE_SIZE) ||
+		(v->cause == CAUSE_CPU_TIME_LIMIT && limit == LIMIT_CPU_TIME);
+}
+
+/* One of bulkhead's own is among the verdict's limits. */
+static void add_inherited(struct verdict *v, const struct facts *f)
+{
+	static const struct {
+		enum limit limit;
+		const char *name;
+	} rlimits[] = {
+		{LIMIT_ADDRESS_SPACE, "RLIMIT_AS"},
+		{LIMIT_FILE_SIZE, "RLIMIT_FSIZE"},
+		{LIMIT_CPU_TIME, "RLIMIT_CPU"},
+	};
+
+	for (size_t i = 0; i < sizeof rlimits / sizeof *rlimits; i++) {
+		struct bound limit = facts_bound(f, rlimits[i].limit);
+		if (is_about(v, rlimits[i].limit) && limit.inherited)
+			push(v,
+				(struct evidence){.fact = "inherited_limit",
+					.where = rlimits[i].name,
+					.has_after = true,
+					.after = limit.value,
+					.text = words_bound(f, rlimits[i].limit)});
+	}
+}
+
+static void add_refusals(struct verdict *v, const struct facts *f)
+{
+	for (size_t i = 0; i < f->n_refusals; i++) {
+		const struct refusal *r = &f->o->refusals[i];
+		bool space = r->limit == LIMIT_ADDRESS_SPACE;
+		const char *who = words_process(f->a, r->comm, r->pid);
+		if (!is_about(v, r->limit) || r->count == 0)
+			continue;
+		push(v,
+			(struct evidence){.fact = space ? "refused_mappings" : "refused_writes",
+				.where = space ? "tracepoint vm_unmapped_area"
+					       : "tracepoint signal_generate",
+				.has_after = true,
+				.after = r->count,
+				.text = space ? arena_printf(f->a, "%s, about %s with %s in use",
+							who, words_size(f->a, r->asked_bytes),
+							words_size(f->a, r->used_bytes))
+					      : who});
+	}
+}
+
+static void add_space(struct verdict *v, const struct facts *f)
+{
+	const struct observation *o = f->o;
+
+	if (v->cause != CAUSE_ADDRESS_SPACE)
+		return;
+	if (o->leader_virtual_peak_known)
+		push(v,
+			(struct evidence){.fact = "virtual_peak_bytes",
+				.where = o->leader_virtual_peak_sampled ? "sampled" : "taskstats",
+				.has_after = true,
+				.after = o->leader_virtual_peak_bytes});
+	if (o->image.known)
+		push(v,
+			(struct evidence){.fact = "image_bytes",
+				.where = "the program's file",
+				.has_after = true,
+				.after = o->image.mapped_bytes});
+}
+
+static void add_full_disk(struct verdict *v, const struct facts *f)
+{
+	const struct disk *d = f->limits.full;
+
+	if (v->cause == CAUSE_DISK_LIMIT && d)
+		push(v,
+			(struct evidence){.fact = "disk_free_bytes",
+				.where = words_visible(f->a, d->path, WHERE_SHOWN),
+				.has_after = true,
+				.after = d->free_bytes,
+				.text = arena_printf(f->a, "of %s%s",
+					words_size(f->a, d->size_bytes),
+					d->files_full ? ", no more files" : "")});
+}
+
 void verdict_add_evidence(struct verdict *v, const struct facts *f)
 {
 	add_setup(v, f);
@@ -171,151 +254,9 @@ void verdict_add_evidence(struct verdict *v, const struct facts *f)
 	add_report(v, f);
 	add_counters(v, f);
 	add_usage(v, f);
+	add_inherited(v, f);
+	add_refusals(v, f);
+	add_space(v, f);
+	add_full_disk(v, f);
 	add_other_acts(v, f);
-}
-
-/* ---- contributing ---- */
-
-static void contribute(struct verdict *v, const char *text)
-{
-	if (v->n_contributing < VERDICT_MAX_CONTRIBUTING)
-		v->contributing[v->n_contributing++] = text;
-}
-
-static void contribute_oom(struct verdict *v, const struct facts *f)
-{
-	if (about_memory(v)) {
-		if (f->oom.place == OOM_OWN && f->oom.above)
-			contribute(v,
-				arena_printf(f->a,
-					"the memory limit of a group above was hit too (%s)",
-					words_visible(f->a, f->oom.above->where, WHERE_SHOWN)));
-		return;
-	}
-	if (f->oom.kills == 0)
-		return;
-	contribute(v,
-		arena_printf(f->a, "the OOM killer took %s %s%s", words_victims(f),
-			words_oom_place(f),
-			f->oom.order_unclear ? "; whether before or after is not known" : ""));
-}
-
-static void contribute_pids(struct verdict *v, const struct facts *f)
-{
-	const char *limit = words_limit(f, LIMIT_PIDS);
-
-	for (size_t i = 0; i < f->n_counters; i++) {
-		const struct counter *c = &f->o->counters[i];
-		uint64_t rise = counter_rise(c);
-		if (rise == 0 || !c->fact || strcmp(c->fact, "pids_max") != 0)
-			continue;
-		contribute(v,
-			arena_printf(f->a,
-				"new processes or threads were refused %llu time%s at %s%s%s",
-				(unsigned long long)rise, rise == 1 ? "" : "s",
-				c->own ? "its limit" : "the limit of a group above",
-				c->own && *limit ? " of " : "", c->own ? limit : ""));
-	}
-}
-
-/* True for the first act of its reason that is not the deciding one's. */
-static bool act_is_news(const struct verdict *v, const struct facts *f, size_t at)
-{
-	const struct act *act = &f->o->acts[at];
-
-	if ((unsigned)act->reason >= ACT_COUNT_ || act->reason == ACT_LEFTOVER)
-		return false;
-	if ((f->act && act->reason == f->act->reason) ||
-		(act->reason == ACT_OOM_GROUP && about_memory(v)))
-		return false;
-	for (size_t i = 0; i < at; i++) {
-		if (f->o->acts[i].reason == act->reason)
-			return false;
-	}
-	return true;
-}
-
-static void contribute_acts(struct verdict *v, const struct facts *f)
-{
-	for (size_t i = 0; i < f->n_acts; i++) {
-		const struct act *act = &f->o->acts[i];
-		if (act_is_news(v, f, i))
-			contribute(v,
-				arena_printf(f->a, "%s: %s sent after %s",
-					act_reason_name(act->reason),
-					words_signal(f->a, act->signal),
-					words_duration(f->a, act->at_us)));
-	}
-}
-
-static void contribute_setup(struct verdict *v, const struct facts *f)
-{
-	if (f->setup == SETUP_NONE || v->cause == CAUSE_SETUP_FAILED ||
-		v->cause == CAUSE_NOT_FOUND || v->cause == CAUSE_NOT_EXECUTABLE)
-		return;
-	contribute(v,
-		arena_printf(f->a, "the set-up failed: %s",
-			words_visible(f->a, f->o->setup.what, WHAT_SHOWN)));
-}
-
-/*
- * What a limit that leaves no trace of its own may have to do with it: an allocation refused for
- * RLIMIT_AS shows as a fault or as a library that cannot be loaded; an inherited ulimit as its signal.
- */
-static void contribute_address_space(struct verdict *v, const struct facts *f)
-{
-	const struct observation *o = f->o;
-	uint64_t own = facts_limit(f, LIMIT_ADDRESS_SPACE);
-	uint64_t limit = own ? own : o->inherited_address_space_bytes;
-	uint64_t peak = o->leader_virtual_peak_known ? o->leader_virtual_peak_bytes : 0;
-	bool fault = f->signal == SIGSEGV || f->signal == SIGABRT || f->signal == SIGBUS;
-	bool failed = f->wait == WAIT_EXITED && f->code != 0;
-
-	/* an exit of its own is put down to it only if it went near the limit, or could not be loaded */
-	if (limit == 0 || !(fault || (failed && (f->code == 127 || peak >= limit / 2))))
-		return;
-	contribute(v,
-		arena_printf(f->a,
-			"its address space was limited to %s%s%s%s: an allocation that was refused "
-			"may be why",
-			words_size(f->a, limit), own ? "" : " by an inherited limit (ulimit -v)",
-			peak ? ", of which it used " : "", peak ? words_size(f->a, peak) : ""));
-}
-
-static void contribute_rlimits(struct verdict *v, const struct facts *f)
-{
-	contribute_address_space(v, f);
-	if (v->cause != CAUSE_CRASH || !facts_maybe_kernel(f))
-		return;
-	if (f->signal == SIGXCPU && !f->o->limits[LIMIT_CPU_TIME].asked.set)
-		contribute(v,
-			"SIGXCPU is sent at RLIMIT_CPU: an inherited one (ulimit -t) may be why");
-	if (f->signal == SIGXFSZ)
-		contribute(v,
-			"SIGXFSZ is sent at RLIMIT_FSIZE: an inherited one (ulimit -f) may be why");
-}
-
-/* A signal from outside that is not the cause: in the grace time, or one that it took for itself. */
-static void contribute_sender(struct verdict *v, const struct facts *f)
-{
-	const struct killer *k = &f->o->killer;
-	int signal = k->signal > 0 ? k->signal : f->signal;
-
-	if (k->known != KILLER_OUTSIDE || signal == 0 || facts_ended_well(f) ||
-		v->cause == CAUSE_EXTERNAL_KILL || v->cause == CAUSE_MEMORY_DAEMON)
-		return;
-	contribute(v,
-		arena_printf(f->a, "%s came from %s outside the run%s%s",
-			words_signal(f->a, signal), sender_words(f), k->at_known ? " after " : "",
-			k->at_known ? words_duration(f->a, k->at_us) : ""));
-}
-
-void verdict_add_contributing(struct verdict *v, const struct facts *f)
-{
-	contribute_oom(v, f);
-	contribute_pids(v, f);
-	contribute_acts(v, f);
-	contribute_sender(v, f);
-	contribute_setup(v, f);
-	contribute_rlimits(v, f);
 }

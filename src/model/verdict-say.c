@@ -232,63 +232,6 @@ void say_memory_daemon(struct verdict *v, const struct facts *f)
 		sure ? "unit" : "name");
 }
 
-/* ---- other limits ---- */
-
-void say_wall_timeout(struct verdict *v, const struct facts *f)
-{
-	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "still running at its time-out%s; %s",
-		of_limit(f, LIMIT_TIMEOUT), words_end_of_act(f));
-}
-
-void say_idle_timeout(struct verdict *v, const struct facts *f)
-{
-	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "no output for its idle time-out%s, after %s; %s",
-		of_limit(f, LIMIT_IDLE_TIMEOUT), words_duration(f->a, f->act->at_us),
-		words_end_of_act(f));
-}
-
-void say_cpu_act(struct verdict *v, const struct facts *f)
-{
-	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "used up its CPU time%s after %s; %s",
-		of_limit(f, LIMIT_CPU_TIME), words_duration(f->a, f->act->at_us),
-		words_end_of_act(f));
-}
-
-void say_cpu_signal(struct verdict *v, const struct facts *f)
-{
-	/* SIGXCPU is sent for nothing else; SIGKILL is, unless the kernel is known to have sent it. */
-	be_sure(v, f->signal == SIGXCPU || f->o->killer.known == KILLER_KERNEL);
-	v->summary = arena_printf(f->a, "used up its CPU time%s (RLIMIT_CPU)%s: %s with %s used",
-		of_limit(f, LIMIT_CPU_TIME), words_after(f), words_signal(f->a, f->signal),
-		words_duration(f->a, f->o->leader_cpu_us));
-}
-
-void say_output_limit(struct verdict *v, const struct facts *f)
-{
-	be_sure_of_act(v, f);
-	v->summary = arena_printf(f->a, "wrote more than its output limit%s after %s; %s",
-		of_limit(f, LIMIT_OUTPUT), words_duration(f->a, f->act->at_us),
-		words_end_of_act(f));
-}
-
-void say_file_size_limit(struct verdict *v, const struct facts *f)
-{
-	v->summary = arena_printf(f->a, "wrote a file beyond its size limit%s (SIGXFSZ)%s",
-		of_limit(f, LIMIT_FILE_SIZE), words_after(f));
-}
-
-void say_syscall_denied(struct verdict *v, const struct facts *f)
-{
-	v->confidence = CONFIDENCE_LIKELY; /* it may have had a filter of its own */
-	v->summary = arena_printf(f->a,
-		"died of SIGSYS%s with bulkhead's seccomp filter on, so at a system call that the "
-		"filter does not allow",
-		words_after(f));
-}
-
 /* ---- by somebody ---- */
 
 static const char *canceller(const struct facts *f)

@@ -19,11 +19,16 @@
 const char *verdict_format_line(const struct verdict *v, struct arena *a)
 {
 	char size[FORMAT_SIZE];
+	struct limit_value count = {.set = true, .value = v->suggest_value};
+	char text[LIMIT_TEXT_SIZE];
 
 	if (!v->suggest_set)
 		return arena_printf(a, "%s: %s", cause_name(v->cause), v->summary);
 	return arena_printf(a, "%s: %s; try %s %s", cause_name(v->cause), v->summary,
-		limit_option(v->suggest_limit), format_size_option(v->suggest_value, size));
+		limit_option(v->suggest_limit),
+		limit_unit(v->suggest_limit) == UNIT_BYTES
+			? format_size_option(v->suggest_value, size)
+			: limit_format(v->suggest_limit, &count, text));
 }
 
 struct report {

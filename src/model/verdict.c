@@ -167,28 +167,58 @@ static bool is_kernels(const struct facts *f, int signal, why_text *why)
 
 static bool is_file_size(const struct facts *f, why_text *why)
 {
-	if (!is_kernels(f, SIGXFSZ, why))
-		return false;
-	return f->o->limits[LIMIT_FILE_SIZE].asked.set ||
-		NO(f, why, "it died of SIGXFSZ, but no limit of file size was bulkhead's");
+	if (!facts_bound(f, LIMIT_FILE_SIZE).set)
+		return NO(f, why, "the size of its files was not limited");
+	if (f->signal == SIGXFSZ && f->o->refusals_watched &&
+		!facts_refusal(f, LIMIT_FILE_SIZE, true))
+		return NO(f, why, "it died of SIGXFSZ, but no write of its was refused");
+	if (f->signal == SIGXFSZ)
+		return is_kernels(f, SIGXFSZ, why);
+	return f->limits.file.refusal || NO(f, why, "%s", why_not_refused(f, LIMIT_FILE_SIZE));
 }
 
-/* RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one; the clocks differ by a little. */
+/*
+ * RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one. The kernel counts by ticks for it: on a busy
+ * machine up to a quarter more than was used in truth, which is what rusage says.
+ */
 static bool is_cpu_signal(const struct facts *f, why_text *why)
 {
-	const struct observed_limit *l = &f->o->limits[LIMIT_CPU_TIME];
-	uint64_t near = l->asked.value - l->asked.value / 16;
+	struct bound limit = facts_bound(f, LIMIT_CPU_TIME);
 
-	if (!l->asked.set || l->by != ENFORCED_RLIMIT)
-		return NO(f, why, "its CPU time was not limited by an rlimit of bulkhead's");
+	if (!limit.set)
+		return NO(f, why, "its CPU time was not limited by an rlimit");
 	if (f->signal == SIGKILL && f->kill)
 		return NO(f, why, "the SIGKILL was bulkhead's own");
 	if (!is_kernels(f, f->signal == SIGKILL ? SIGKILL : SIGXCPU, why))
 		return false;
-	return f->o->leader_cpu_us >= near ||
+	bool sent_for_it = f->signal == SIGXCPU || f->o->killer.known == KILLER_KERNEL;
+	return f->o->leader_cpu_us >= limit.value / 8 * (sent_for_it ? 4 : 5) ||
 		NO(f, why, "it had used %s of CPU time, well below the limit of %s",
-			words_duration(f->a, f->o->leader_cpu_us), words_limit(f, LIMIT_CPU_TIME));
+			words_duration(f->a, f->o->leader_cpu_us), words_bound(f, LIMIT_CPU_TIME));
 }
+
+/* ---- questions: limits that refuse ---- */
+
+static bool is_address_space(const struct facts *f, why_text *why)
+{
+	if (!facts_bound(f, LIMIT_ADDRESS_SPACE).set)
+		return NO(f, why, "its address space was not limited");
+	return f->limits.space_sign != SPACE_NO_SIGN ||
+		NO(f, why, "%s", why_not_refused(f, LIMIT_ADDRESS_SPACE));
+}
+
+static bool is_pids(const struct facts *f, why_text *why)
+{
+	return f->limits.forks_refused > 0 || f->limits.all_processes ||
+		NO(f, why, "%s", why_not_pids(f));
+}
+
+static bool is_disk(const struct facts *f, why_text *why)
+{
+	return f->limits.full || NO(f, why, "%s", why_not_disk(f));
+}
+
+/* ---- questions: the filter, and signals of strangers ---- */
 
 static bool is_syscall_denied(const struct facts *f, why_text *why)
 {
@@ -266,11 +296,17 @@ static const struct rule {
 	{CAUSE_EXTERNAL_KILL, is_external, say_external_kill,
 		"did somebody else outside the run send the signal?"},
 	{CAUSE_FILE_SIZE_LIMIT, is_file_size, say_file_size_limit,
-		"did the kernel end it for a file beyond the limit of file size?"},
+		"did it end for a file beyond the limit of file size?"},
 	{CAUSE_CPU_TIME_LIMIT, is_cpu_signal, say_cpu_signal,
 		"did the kernel end it at the rlimit of CPU time?"},
 	{CAUSE_SYSCALL_DENIED, is_syscall_denied, say_syscall_denied,
 		"did the filter of system calls end it?"},
+	{CAUSE_ADDRESS_SPACE, is_address_space, say_address_space,
+		"did it fail at the limit of its address space?"},
+	{CAUSE_PIDS_LIMIT, is_pids, say_pids_limit,
+		"did it fail after it was refused another process?"},
+	{CAUSE_DISK_LIMIT, is_disk, say_disk_limit,
+		"did it fail with a file system of its own full?"},
 	{CAUSE_EXTERNAL_KILL, is_unseen_external, say_unseen_external,
 		"did a signal end it that others send, from nobody seen, and when it was well "
 		"under way?"},

@@ -159,3 +159,46 @@ const char *why_not_act(const struct facts *f, enum act_reason reason)
 			act_reason_name(f->act->reason));
 	return "bulkhead sent it no signal for that";
 }
+
+/* ---- limits that refuse ---- */
+
+static const char *why_no_failure(const struct facts *f)
+{
+	return arena_printf(f->a, "it %s, which is not what a refusal leads to", words_end(f));
+}
+
+const char *why_not_refused(const struct facts *f, enum limit limit)
+{
+	const struct refusal *r = facts_refusal(f, limit, true);
+	uint64_t wall = f->o->usage.wall_us;
+
+	if (!f->limits.failed)
+		return why_no_failure(f);
+	if (r)
+		return arena_printf(f->a, "it was refused something, but lived on for %s",
+			words_duration(f->a, wall > r->at_us ? wall - r->at_us : 0));
+	if (facts_refusal(f, limit, false))
+		return "something was refused to others of the run only, and not shortly before "
+		       "its end";
+	return f->o->refusals_watched
+		? "nothing was seen to be refused to it"
+		: "what was refused was not watched, and nothing else speaks for it";
+}
+
+const char *why_not_pids(const struct facts *f)
+{
+	if (!f->limits.failed)
+		return why_no_failure(f);
+	if (!facts_limit(f, LIMIT_PIDS))
+		return "the number of its processes was not limited";
+	return facts_pids_own(f) ? "it was refused no process at its own limit"
+				 : "it never had as many processes as its own limit allows";
+}
+
+const char *why_not_disk(const struct facts *f)
+{
+	if (!f->limits.failed)
+		return why_no_failure(f);
+	return f->n_disks > 0 ? "none of its own file systems was full when it ended"
+			      : "its own file systems were not looked at";
+}

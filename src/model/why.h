@@ -21,6 +21,10 @@ const char *why_not_outside(const struct facts *f);
 /* A signal ended it whose sender was not seen, and that is as well the program's own. */
 const char *why_not_unseen(const struct facts *f);
 /* A signal ended it that the kernel did not send. */
+/* Limits that refuse: why it was not that limit. */
+const char *why_not_refused(const struct facts *f, enum limit limit);
+const char *why_not_pids(const struct facts *f);
+const char *why_not_disk(const struct facts *f);
 const char *why_not_kernel(const struct facts *f);
 
 #endif

@@ -22,6 +22,20 @@ const char *words_limit(const struct facts *f, enum limit limit)
 	return value->set ? arena_strdup(f->a, limit_format(limit, value, text)) : "";
 }
 
+const char *words_bound(const struct facts *f, enum limit limit)
+{
+	static const char letters[LIMIT_COUNT_] = {
+		[LIMIT_ADDRESS_SPACE] = 'v', [LIMIT_FILE_SIZE] = 'f', [LIMIT_CPU_TIME] = 't'};
+	struct bound bound = facts_bound(f, limit);
+	struct limit_value value = {.set = true, .value = bound.value};
+	char text[LIMIT_TEXT_SIZE];
+
+	limit_format(limit, &value, text);
+	return bound.inherited
+		? arena_printf(f->a, "%s (inherited: ulimit -%c)", text, letters[limit])
+		: arena_strdup(f->a, text);
+}
+
 const char *words_size(struct arena *a, uint64_t bytes)
 {
 	char text[FORMAT_SIZE];

@@ -13,6 +13,10 @@
 const char *words_signal(struct arena *a, int signal);
 /* "64 MiB" and the like; returns "" for a limit that is not set. */
 const char *words_limit(const struct facts *f, enum limit limit);
+/*
+ * The same for a limit of each process; for one that bulkhead had itself "64 MiB (inherited: ulimit -v)".
+ */
+const char *words_bound(const struct facts *f, enum limit limit);
 const char *words_size(struct arena *a, uint64_t bytes);
 const char *words_duration(struct arena *a, uint64_t us);
 /* At most @max bytes of @s ("…" if there were more), visible; "" for NULL. */

@@ -141,7 +141,9 @@ static int start(struct watch *w, struct error *e)
 	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;
+	refused_inherit(w->o);
 	w->exits_fd = virtual_peak_open(w->o);
+	refused_open(&w->refused, w->o, w->group ? group_entry(w->group)->into_fd : -1);
 	memcpy(w->stdio, request.stdio, sizeof(w->stdio));
 	return spawn_payload(&w->spawn, &request, e);
 }
@@ -190,6 +192,7 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	w->signal_fd = -1;
 	w->witness = WITNESS_INIT;
 	w->exits_fd = -1;
+	w->refused = REFUSED_INIT;
 	w->stdio[1] = w->stdio[2] = w->terminal.fd = -1;
 	o->started_us = time_realtime_us();
 	if (start(w, &e) < 0)
@@ -204,6 +207,7 @@ void run_settle(struct error *ret_left)
 	struct watch *w = &run;
 	if (w->o) {
 		witness_close(&w->witness);
+		refused_close(&w->refused);
 		w->exits_fd = fd_close(w->exits_fd);
 		bool killed = w->first_kill_us != 0 || w->o->wait == WAIT_SIGNALED;
 		if (w->group)

@@ -319,7 +319,6 @@ static void close_makers(struct spawn *s)
 {
 	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
 		s->box.slots[i] = fd_close(s->box.slots[i]);
-	s->box.root = fd_close(s->box.root);
 	s->box.terminal = fd_close(s->box.terminal);
 	s->life_read = fd_close(s->life_read);
 }
@@ -374,6 +373,7 @@ void spawn_fini(struct spawn *s)
 		release_maker(s, GO_ABORT);
 	end_processes(s);
 	close_makers(s);
+	s->box.root = fd_close(s->box.root);
 	s->life_fd = fd_close(s->life_fd);
 	s->init_pidfd = fd_close(s->init_pidfd);
 	s->payload_pidfd = fd_close(s->payload_pidfd);

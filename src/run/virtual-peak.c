@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/virtual-peak.h"
 
-#include <sys/resource.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/fd.h"
 #include "kernel/taskstats.h"
 
-int virtual_peak_open(struct observation *o)
+bool virtual_peak_wanted(const struct observation *o)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-		o->inherited_address_space_bytes = limit.rlim_cur;
-	if (!o->limits[LIMIT_ADDRESS_SPACE].asked.set && o->inherited_address_space_bytes == 0)
+	return o->limits[LIMIT_ADDRESS_SPACE].asked.set ||
+		o->inherited[LIMIT_ADDRESS_SPACE].soft_set;
+}
+
+int virtual_peak_open(const struct observation *o)
+{
+	if (!virtual_peak_wanted(o))
 		return -1;
 	int fd = taskstats_open();
 	return fd < 0 ? -1 : fd;
@@ -29,4 +35,19 @@ void virtual_peak_read(int fd, pid_t pid, struct observation *o)
 		return;
 	o->leader_virtual_peak_known = true;
 	o->leader_virtual_peak_bytes = end.virtual_peak_bytes;
+}
+
+void virtual_peak_sample(pid_t pid, struct observation *o)
+{
+	char path[64], text[4096];
+	uint64_t kib;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (file_read_text(-1, path, text, sizeof(text)) <= 0)
+		return;
+	/* the name, above it, has its line feeds written as \n */
+	const char *line = strstr(text, "\nVmPeak:");
+	if (!line || sscanf(line, "\nVmPeak: %" SCNu64 " kB", &kib) != 1 || kib > INT64_MAX / 1024)
+		return;
+	o->leader_virtual_peak_known = o->leader_virtual_peak_sampled = true;
+	o->leader_virtual_peak_bytes = kib * 1024;
 }

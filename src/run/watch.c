@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "kernel/sys.h"
 #include "run/guard.h"
+#include "run/aftermath.h"
 #include "run/virtual-peak.h"
 
 /* Making a box takes a millisecond; an exec from a network file system may take long. */
@@ -170,6 +171,12 @@ static void on_guard(struct watch *w)
 		watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 }
 
+static void on_space(struct watch *w)
+{
+	virtual_peak_sample(w->spawn.box.payload_pid, w->o);
+	watch_arm(w, TIMER_SPACE, VIRTUAL_PEAK_SAMPLE_US);
+}
+
 /* What each timer does, and in which states it means anything. */
 static const struct {
 	void (*act)(struct watch *w);
@@ -187,6 +194,7 @@ static const struct {
 	[TIMER_TIMELINE] = {timeline_look,
 		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_GUARD] = {on_guard, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
+	[TIMER_SPACE] = {on_space, 1 << WATCH_RUNNING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 };
 
@@ -211,6 +219,8 @@ static void arm_limits(struct watch *w)
 		sampler_init(&w->sampler, w->spawn.box.init_pid, w->spawn.box.payload_pid);
 		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	}
+	if (w->exits_fd < 0 && virtual_peak_wanted(w->o))
+		watch_arm(w, TIMER_SPACE, 0);
 	watch_arm(w, TIMER_WITNESS, WITNESS_AFTER_US);
 	watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 	watch_arm(w, TIMER_SETTLE, SETTLE_US);
@@ -268,6 +278,8 @@ static void reap_payload(struct watch *w)
 		w->o->usage.cpu_system_us = timeval_us(&usage.ru_stime);
 	}
 	observe_status(w->o, &info);
+	refused_tell(&w->refused, w->o, w->started_us);
+	aftermath_look(w->plan, w->spawn.box.root, w->o, w->a);
 	witness_tell(&w->witness, w->o, w->started_us, w->a);
 	uv_poll_stop(&w->payload);
 }

@@ -7,6 +7,7 @@
 
 #include "run/group.h"
 #include "run/output.h"
+#include "run/refused.h"
 #include "run/relay.h"
 #include "run/run.h"
 #include "run/sampler.h"
@@ -51,6 +52,7 @@ enum watch_timer {
 	TIMER_WITNESS, /* the run has gone on long enough to watch who sends it signals */
 	TIMER_TIMELINE, /* the next point of the timeline */
 	TIMER_GUARD, /* the run has gone on long enough to be protected */
+	TIMER_SPACE, /* the next look at virtual memory, where nobody tells its peak at the end */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_COUNT_,
 };
@@ -71,6 +73,7 @@ struct watch {
 	struct terminal terminal;
 	struct sampler sampler;
 	struct witness witness;
+	struct refused refused;
 	int exits_fd; /* what tells the peak of virtual memory; -1: nothing */
 	uv_timer_t timer[TIMER_COUNT_];
 	uv_poll_t maker, payload, init, signals, oom;

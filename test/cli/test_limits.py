@@ -3,7 +3,6 @@
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import time
@@ -112,7 +111,7 @@ def test_nofile(bulkhead):
 
 def test_address_space(bulkhead):
     r = bulkhead.run("--address-space", "64M", "--", PYTHON, "-c", "bytearray(1 << 30)")
-    r.expect("exit_nonzero", 1)
+    assert r.status == 1 and r.verdict["exit_code"] == 1
     assert "MemoryError" in r.err
     assert r.enforced_by("address_space") == "rlimit"
 
@@ -120,7 +119,7 @@ def test_address_space(bulkhead):
 @vm
 def test_tmp_size(bulkhead):
     r = bulkhead.run("--tmp-size", "2M", helper("flood"), 4, "/tmp/file")
-    r.expect("exit_nonzero", 3)
+    assert r.status == 3 and r.verdict["exit_code"] == 3
     assert r.enforced_by("tmp_size") == "tmpfs"
 
 
@@ -238,18 +237,3 @@ def test_without_cgroups_a_fraction_of_a_cpu_is_refused(nowhere):
 def test_without_cgroups_doctor_says_so(nowhere):
     r = nowhere.command("doctor")
     assert "none" in r.out
-
-
-@pytest.mark.parametrize("inherited", [False, True])
-def test_address_space_and_its_peak_are_told(bulkhead, inherited):
-    """A program that fails near RLIMIT_AS, bulkhead's or its caller's: root learns how near."""
-    greedy = "l = [bytearray(1 << 20) for _ in range(1000)]"
-    limit = [] if inherited else ["--address-space", "200M"]
-    options = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))} if inherited else {}
-    r = bulkhead.run(*limit, PYTHON, "-c", greedy, **options)
-    r.expect("exit_nonzero", 1)
-    told = [c for c in r.verdict["contributing"] if "address space was limited to 200 MiB" in c]
-    if bulkhead.who != "root":
-        return
-    assert len(told) == 1 and ("inherited" in told[0]) == inherited
-    assert re.search(r"of which it used 1[89]\d(\.\d)? MiB", told[0]), told
