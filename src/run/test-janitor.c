@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,36 +17,47 @@
 #include "run/group-backend.h"
 #include "run/host.h"
 
-/* Real groups below the bases of this host. What the janitor must not touch is removed by name. */
+/*
+ * Real groups, below one of our own: in the bases of this host every bulkhead that starts meanwhile
+ * tidies up as well. What the janitor must not touch is removed by name.
+ */
 
 static struct arena arena;
 static struct host host;
+static const char *own_base; /* NULL: none can be made here */
 
 static int setup(void **state)
 {
+	enum controller c;
 	(void)state;
 	host_probe(&host, &arena, false);
-	return 0;
+	c = host.cgroup.base[CONTROLLER_CORE] != NULL ? CONTROLLER_CORE : CONTROLLER_MEMORY;
+	own_base = NULL;
+	if (host.cgroup.base[c] == NULL || host.cgroup.self_leaf)
+		return 0;
+	own_base =
+		arena_printf(&arena, "%s/bulkhead-test-janitor-%d", host.cgroup.base[c], getpid());
+	host.cgroup = (struct host_cgroup){.rung = host.cgroup.rung};
+	host.cgroup.base[c] = own_base;
+	return mkdir(own_base, 0755);
 }
 
 static int teardown(void **state)
 {
+	int r = own_base != NULL ? rmdir(own_base) : 0;
 	(void)state;
 	arena_fini(&arena);
-	return 0;
+	return r;
 }
 
 static const char *base(void)
 {
-	const char *path = host.cgroup.base[CONTROLLER_CORE] != NULL
-		? host.cgroup.base[CONTROLLER_CORE]
-		: host.cgroup.base[CONTROLLER_MEMORY];
-	if (path == NULL || host.cgroup.self_leaf) {
+	if (own_base == NULL) {
 		print_message("skipped: no control group may be made here (%s)\n",
 			host.cgroup.why_not_better != NULL ? host.cgroup.why_not_better : "?");
 		skip();
 	}
-	return path;
+	return own_base;
 }
 
 /* The owner of a process that was, and is gone. */
