@@ -132,10 +132,12 @@ void raw_mode_leave(struct raw_mode *m)
 
 bool raw_mode_again(struct raw_mode *m)
 {
-	if (m->fd < 0 || is_background(m->fd))
-		return m->fd < 0;
-	m->on = set(m, &m->raw);
-	return true;
+	if (m->fd < 0)
+		return true;
+	bool ours = !is_background(m->fd);
+	/* stopped by a STOP we have not left it, and the modes are somebody else's by now */
+	m->on = ours && set(m, &m->raw);
+	return ours;
 }
 
 void raw_mode_close(struct raw_mode *m)

@@ -187,11 +187,11 @@ static bool is_end_asked_for(void)
 
 /*
  * Continued in the background we stop again, as any program does that needs its terminal; unless it
- * was for being ended, which the loop sees to.
+ * was for ending the run, which the loop sees to.
  */
-static void come_back(struct relay *r)
+static void come_back(struct relay *r, bool ending)
 {
-	while (!raw_mode_again(&r->raw) && !is_end_asked_for())
+	while (!raw_mode_again(&r->raw) && !ending && !is_end_asked_for())
 		raise(SIGSTOP);
 	copy_size(r);
 	go_on(r);
@@ -205,12 +205,12 @@ bool relay_suspend(struct relay *r, uint64_t *ret_stopped_us)
 		return false;
 	raw_mode_leave(&r->raw);
 	raise(SIGSTOP);
-	come_back(r);
+	come_back(r, false);
 	*ret_stopped_us = time_monotonic_us() - before;
 	return true;
 }
 
-bool relay_signal(struct relay *r, int sig)
+bool relay_signal(struct relay *r, int sig, bool ending)
 {
 	uint64_t stopped_us;
 	switch (sig) {
@@ -221,7 +221,7 @@ bool relay_signal(struct relay *r, int sig)
 		return relay_suspend(r, &stopped_us);
 	case SIGCONT:
 		if (r->raw.fd >= 0)
-			come_back(r);
+			come_back(r, ending);
 		return r->raw.fd >= 0;
 	default:
 		return false;

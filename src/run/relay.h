@@ -55,9 +55,10 @@ int relay_start_take(struct relay *r, struct pty *pty);
 
 /*
  * Do what signal @sig means for a terminal: WINCH, TSTP (from somebody else: typed, it is a byte
- * like any other) and CONT. False if it is none of them, or there is no terminal.
+ * like any other) and CONT. False if it is none of them, or there is no terminal. @ending: somebody
+ * has asked for the run's end already, which is not to wait for the foreground.
  */
-bool relay_signal(struct relay *r, int sig);
+bool relay_signal(struct relay *r, int sig, bool ending);
 
 /*
  * Give the terminal back and stop, as a job of the caller's shell, until that continues us. False,

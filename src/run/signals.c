@@ -142,7 +142,8 @@ static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
 	int sig = (int)s->ssi_signo;
 	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
 	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
-	if (w->plan->tty && relay_signal(&w->relay, sig))
+	bool ending = w->state > WATCH_RUNNING || w->early.cancel;
+	if (w->plan->tty && relay_signal(&w->relay, sig, ending))
 		return;
 	if (sig == SIGTSTP && from_kernel)
 		terminal_note_stop(&w->terminal);

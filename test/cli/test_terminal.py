@@ -533,3 +533,20 @@ def test_a_terminal_that_hangs_up_ends_its_programs(bulkhead, terminal, own, pro
     terminal.hang_up()
     terminal.process.wait(seconds(10))
     assert bulkhead.read_verdict(path)["signal"] in (signal.SIGHUP, None)
+
+
+def test_ended_in_the_background_it_takes_no_input(bulkhead, terminal):
+    """What was stopped as the reader of the terminal is no longer, and does not stop again for that."""
+    terminal.shell()
+    terminal.command(f"bulkhead run -t --grace 1s {helper('stubborn')}")
+    terminal.expect("ready")
+    job = called("bulkhead", terminal.process.pid)
+    os.kill(job, signal.SIGSTOP)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    terminal.command("kill %1; sh -c 'echo asleep; while kill -0 $0 2>/dev/null; do sleep 0.05; done' $(jobs -p)")
+    terminal.expect("asleep")
+    terminal.type("echo typed $((1))\r")  # to be read by the shell, later
+    wait_until(lambda: not alive([job]), what="the end of the job")
+    terminal.expect("typed 1")
+    terminal.command("exit")
+    terminal.end()
