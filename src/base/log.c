@@ -2,7 +2,10 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +17,38 @@ static enum log_level current_level = LOG_NORMAL;
 void log_set_level(enum log_level level)
 {
 	current_level = level;
+}
+
+/*
+ * A program may have filled a pipe that its caller reads only when we have ended. Not so a terminal:
+ * who has stopped it will let it go on.
+ */
+static bool has_room(void)
+{
+	static bool gave_up;
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int n;
+	if (isatty(STDERR_FILENO) == 1)
+		return true;
+	while ((n = poll(&p, 1, gave_up ? 0 : LOG_WAIT_MS)) < 0 && errno == EINTR)
+		;
+	gave_up = n == 0;
+	return n != 0;
+}
+
+static void put_line(struct buf *line)
+{
+	ssize_t written;
+	/* no more than fits into a pipe that poll(2) calls writable */
+	if (line->size > PIPE_BUF) {
+		line->size = PIPE_BUF;
+		line->data[PIPE_BUF - 1] = '\n';
+	}
+	if (!has_room())
+		return;
+	do
+		written = write(STDERR_FILENO, line->data, line->size);
+	while (written < 0 && errno == EINTR);
 }
 
 static void log_vline(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
@@ -29,10 +64,7 @@ static void log_vline(const char *format, va_list args)
 	if (n > 0)
 		buf_put_visible(&line, text, strlen(text));
 	buf_putc(&line, '\n');
-	ssize_t written;
-	do
-		written = write(STDERR_FILENO, line.data, line.size);
-	while (written < 0 && errno == EINTR);
+	put_line(&line);
 	errno = saved;
 }
 

@@ -5,8 +5,11 @@
 /*
  * Lines for a person on stderr, "bulkhead: TEXT", one write(2) each so that they are not torn
  * among other output; control bytes are shown as \xNN. Failures to write are ignored: stderr may
- * be closed.
+ * be closed. So is one that nobody reads: a line is lost that has waited for LOG_WAIT_MS (but on a
+ * terminal), and those after it unless there is room at once.
  */
+#define LOG_WAIT_MS 3000
+
 enum log_level {
 	LOG_QUIET, /* errors of bulkhead itself only */
 	LOG_NORMAL, /* and the line that says how a run ended, and warnings */

@@ -9,8 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/time.h"
 
 /* stderr is a pipe of packets during a test: each write(2) is read by itself. */
 struct capture {
@@ -105,6 +108,48 @@ static void test_nobody_listens(void **state)
 	capture_end(&c);
 }
 
+/* So that it fits into a pipe with little room, whatever it is made of. */
+static void test_a_line_of_control_bytes_is_cut(void **state)
+{
+	(void)state;
+	struct capture c = capture_start();
+	char text[2000], line[8192];
+	memset(text, 1, sizeof text);
+	log_error("%.*s", (int)sizeof text, text);
+	ssize_t n = read(c.reader, line, sizeof line);
+	assert_int_equal(n, PIPE_BUF);
+	assert_int_equal(line[n - 1], '\n');
+	assert_next(&c, NULL);
+	capture_end(&c);
+}
+
+static void set_flags(int fd, int flags)
+{
+	assert_int_equal(fcntl(fd, F_SETFL, flags), 0);
+}
+
+/* In a pipe that is full, and stays so, the first line is waited with, the second is not. */
+static void test_nobody_reads(void **state)
+{
+	(void)state;
+	struct capture c = capture_start();
+	static char page[4096];
+	while (write(STDERR_FILENO, page, sizeof page) > 0)
+		;
+	set_flags(STDERR_FILENO, 0);
+	uint64_t began = time_monotonic_us();
+	log_error("lost");
+	uint64_t waited = time_monotonic_us() - began;
+	log_error("lost");
+	assert_in_range(waited, LOG_WAIT_MS * 900, LOG_WAIT_MS * 10000);
+	assert_true(time_monotonic_us() - began < waited + LOG_WAIT_MS * 900);
+	while (read(c.reader, page, sizeof page) > 0)
+		;
+	log_error("said");
+	assert_next(&c, "bulkhead: said\n");
+	capture_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +157,8 @@ int main(void)
 		cmocka_unit_test(test_forges_no_line),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_nobody_listens),
+		cmocka_unit_test(test_a_line_of_control_bytes_is_cut),
+		cmocka_unit_test(test_nobody_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

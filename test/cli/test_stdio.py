@@ -245,3 +245,13 @@ def test_output_of_many_runs_at_once_is_not_mixed(bulkhead):
     for t in threads:
         t.join()
     assert {n: r.out for n, r in results.items()} == {n: f"{n}\n" * 5000 for n in range(6)}
+
+
+@pytest.mark.user
+def test_a_full_pipe_does_not_keep_bulkhead_from_ending(bulkhead):
+    """The program has filled it, and the caller reads when all is over."""
+    with bulkhead.background("--timeout", run_time(0.3), "--grace", 0, "sh", "-c", "yes >&2",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        assert p.wait(seconds(20)) == 124
+        assert p.stderr.read().endswith(b"y\n")
+    assert bulkhead.read_verdict(p.verdict_path)["cause"] == "wall_timeout"
