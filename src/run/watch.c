@@ -47,7 +47,8 @@ static void on_timer(uv_timer_t *handle);
 void watch_arm(struct watch *w, enum watch_timer timer, uint64_t us)
 {
 	uv_update_time(&w->loop);
-	uv_timer_start(&w->timer[timer], on_timer, us / 1000 + (us % 1000 != 0), 0);
+	/* libuv's clock is rounded down to milliseconds: one more, or it would be early */
+	uv_timer_start(&w->timer[timer], on_timer, (us + 999) / 1000 + (us > 0), 0);
 }
 
 void watch_disarm(struct watch *w, enum watch_timer timer)
