@@ -425,3 +425,56 @@ int filter_compile(const struct filter_spec *spec, struct arena *a, const struct
 	*ret_len = (unsigned short)c.n;
 	return 0;
 }
+
+/* ---- told afterwards ---- */
+
+static const char *newer_name(uint32_t number)
+{
+	for (size_t i = 0; i < N_NEWER; i++) {
+		if ((uint32_t)newer_calls[i].number == number)
+			return newer_calls[i].name;
+	}
+	return NULL;
+}
+
+static const struct {
+	uint32_t audit;
+	const char *name;
+} arches[] = {
+	{AUDIT_ARCH_X86_64, "x86-64"},
+	{AUDIT_ARCH_I386, "i386"},
+	{AUDIT_ARCH_AARCH64, "aarch64"},
+	{AUDIT_ARCH_ARM, "arm"},
+};
+
+static bool is_native(uint32_t arch)
+{
+	return arch == seccomp_arch_native();
+}
+
+static const char *arch_name(uint32_t arch, uint32_t number)
+{
+	if (arch == AUDIT_ARCH_X86_64 && number & X32_FIRST)
+		return "x32";
+	for (size_t i = 0; i < sizeof(arches) / sizeof(arches[0]); i++) {
+		if (arches[i].audit == arch)
+			return arches[i].name;
+	}
+	return "a foreign architecture";
+}
+
+const char *filter_call_name(uint32_t arch, uint32_t number, struct arena *a)
+{
+	bool x32 = arch == AUDIT_ARCH_X86_64 && number & X32_FIRST;
+	uint32_t library = x32 ? SCMP_ARCH_X32 : arch;
+	char *known = seccomp_syscall_resolve_num_arch(library, (int)number);
+	const char *name = known ? arena_strdup(a, known) : NULL;
+
+	free(known);
+	if (!name && is_native(arch) && !x32)
+		name = newer_name(number);
+	if (!name)
+		name = arena_printf(a, "number %u", number & ~(x32 ? X32_FIRST : 0));
+	return is_native(arch) && !x32 ? name
+				       : arena_printf(a, "%s (%s)", name, arch_name(arch, number));
+}

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -58,5 +59,14 @@ int filter_compile(const struct filter_spec *spec, struct arena *a, const struct
  * was built: costs nothing.
  */
 const struct sock_filter *filter_default(unsigned short *ret_len);
+
+/*
+ * What the filter of @n instructions at @code does with the call @number of @arch (AUDIT_ARCH_…) whose
+ * arguments are all 0: SECCOMP_RET_… Filters of filter_compile() only.
+ */
+uint32_t filter_fate(
+	const struct sock_filter *code, unsigned short n, uint32_t arch, uint32_t number);
+/* "getpid", "getpid (x32)", "number 500 (i386)"; in @a. */
+const char *filter_call_name(uint32_t arch, uint32_t number, struct arena *a);
 
 #endif

@@ -214,7 +214,7 @@ struct denied_call {
 	bool known;
 	uint32_t arch; /* AUDIT_ARCH_… */
 	uint32_t number;
-	const char *name; /* "x32 getpid"; NULL: nothing is called so */
+	const char *name; /* "getpid", "getpid (x32)" */
 	bool by_filter; /* bulkhead's own filter kills for it */
 };
 

@@ -495,9 +495,57 @@ static void test_rules_of_a_name_stand_together(void **state)
 	}
 }
 
+/* What is told afterwards is what the kernel did. */
+static void test_fate(void **state)
+{
+	static const uint32_t arches[] = {
+		AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64, 0};
+	struct program p;
+	(void)state;
+	p.code = filter_default(&p.n);
+	for (size_t i = 0; i < sizeof(arches) / sizeof(arches[0]); i++)
+		for (uint32_t n = 0; n < 600; n++) {
+			uint32_t number = n < 500 ? n : n < 550 ? 0x40000000 + n : UINT32_MAX - n;
+			struct seccomp_data data = {.nr = (int)number, .arch = arches[i]};
+			assert_int_equal(
+				filter_fate(p.code, p.n, arches[i], number), simulate(&p, &data));
+		}
+}
+
+/* Nothing that is no filter of ours makes it run on or read beyond its data. */
+static void test_fate_of_other_programs(void **state)
+{
+	static const struct sock_filter loop[] = {{BPF_JMP | BPF_JA, 0, 0, UINT32_MAX}};
+	static const struct sock_filter beyond[] = {
+		{BPF_LD | BPF_W | BPF_ABS, 0, 0, 64}, {BPF_RET | BPF_K, 0, 0, 0}};
+	static const struct sock_filter other[] = {{BPF_ST, 0, 0, 0}, {BPF_RET | BPF_K, 0, 0, 0}};
+	(void)state;
+	assert_int_equal(filter_fate(loop, 1, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(filter_fate(beyond, 2, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(filter_fate(other, 2, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(filter_fate(NULL, 0, 0, 0), SECCOMP_RET_ALLOW);
+}
+
+static void test_call_names(void **state)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	(void)state;
+	assert_string_equal(filter_call_name(AUDIT_ARCH_I386, 20, &a), "getpid (i386)");
+	assert_string_equal(filter_call_name(0x1234, 20, &a), "number 20 (a foreign architecture)");
+#ifdef __x86_64__
+	assert_string_equal(filter_call_name(AUDIT_ARCH_X86_64, 39, &a), "getpid");
+	assert_string_equal(
+		filter_call_name(AUDIT_ARCH_X86_64, 0x40000000 + 39, &a), "getpid (x32)");
+	assert_string_equal(filter_call_name(AUDIT_ARCH_X86_64, 100000, &a), "number 100000");
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fate),
+		cmocka_unit_test(test_fate_of_other_programs),
+		cmocka_unit_test(test_call_names),
 		cmocka_unit_test(test_x86_64),
 		cmocka_unit_test(test_aarch64),
 		cmocka_unit_test(test_default_is_what_compile_gives),

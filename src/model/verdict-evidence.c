@@ -229,6 +229,19 @@ static void add_space(struct verdict *v, const struct facts *f)
 				.after = o->image.mapped_bytes});
 }
 
+static void add_denied(struct verdict *v, const struct facts *f)
+{
+	const struct denied_call *call = &f->o->denied;
+
+	if (f->signal == SIGSYS && call->known)
+		push(v,
+			(struct evidence){.fact = "denied_system_call",
+				.where = "audit record, /dev/kmsg",
+				.has_after = true,
+				.after = call->number,
+				.text = words_call(f)});
+}
+
 static void add_full_disk(struct verdict *v, const struct facts *f)
 {
 	const struct disk *d = f->limits.full;
@@ -258,5 +271,6 @@ void verdict_add_evidence(struct verdict *v, const struct facts *f)
 	add_refusals(v, f);
 	add_space(v, f);
 	add_full_disk(v, f);
+	add_denied(v, f);
 	add_other_acts(v, f);
 }

@@ -197,11 +197,22 @@ void say_disk_limit(struct verdict *v, const struct facts *f)
 
 /* ---- the filter ---- */
 
+static const char *call_unseen(const struct facts *f)
+{
+	return f->o->privileged ? "the kernel's log does not say which"
+				: "which one is not visible to an ordinary user";
+}
+
 void say_syscall_denied(struct verdict *v, const struct facts *f)
 {
-	v->confidence = CONFIDENCE_LIKELY; /* it may have had a filter of its own */
-	v->summary = arena_printf(f->a,
-		"died of SIGSYS%s with bulkhead's seccomp filter on, so at a system call that the "
-		"filter does not allow",
-		words_after(f));
+	be_sure(v, f->o->denied.known); /* else it may have had a filter of its own */
+	if (f->o->denied.known)
+		v->summary = arena_printf(f->a,
+			"made the system call %s, for which bulkhead's filter ends a program%s",
+			words_call(f), words_after(f));
+	else
+		v->summary = arena_printf(f->a,
+			"died of SIGSYS%s with bulkhead's seccomp filter on, so at a system call "
+			"that it ends a program for; %s",
+			words_after(f), call_unseen(f));
 }

@@ -222,8 +222,14 @@ static bool is_disk(const struct facts *f, why_text *why)
 
 static bool is_syscall_denied(const struct facts *f, why_text *why)
 {
+	const struct denied_call *call = &f->o->denied;
+
 	if (!is_kernels(f, SIGSYS, why))
 		return false;
+	if (call->known && !call->by_filter)
+		return NO(f, why,
+			"it died of SIGSYS at %s, for which bulkhead's filter does not kill",
+			words_call(f));
 	return f->o->seccomp || NO(f, why, "it died of SIGSYS, but without a filter of bulkhead's");
 }
 

@@ -8,6 +8,7 @@
 #include "base/parse.h"
 
 #define GROUP_SHOWN 300
+#define CALL_SHOWN  100
 
 const char *words_signal(struct arena *a, int signal)
 {
@@ -79,6 +80,14 @@ const char *words_victims(const struct facts *f)
 	if (f->n_victims == 1)
 		return first;
 	return arena_printf(f->a, "%s and %zu more", first, f->n_victims - 1);
+}
+
+const char *words_call(const struct facts *f)
+{
+	const struct denied_call *call = &f->o->denied;
+
+	return call->name ? words_visible(f->a, call->name, CALL_SHOWN)
+			  : arena_printf(f->a, "number %u", call->number);
 }
 
 const char *words_oom_place(const struct facts *f)

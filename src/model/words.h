@@ -25,6 +25,8 @@ const char *words_visible(struct arena *a, const char *s, size_t max);
 const char *words_process(struct arena *a, const char comm[17], pid_t pid);
 /* "python3[12] and 3 more"; "a process" when no victim was seen. */
 const char *words_victims(const struct facts *f);
+/* The system call that was denied: "getpid (x32)". */
+const char *words_call(const struct facts *f);
 /* Where the OOM killer came: "at its own memory limit of 64 MiB", … */
 const char *words_oom_place(const struct facts *f);
 /* How the payload ended: "exited with 1", "died of SIGSEGV (signal 11)", … */

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "run/guard.h"
+#include "run/denied.h"
 #include "run/victims.h"
 #include "run/virtual-peak.h"
 #include "run/watch.h"
@@ -175,6 +176,7 @@ static void observe_end(struct watch *w)
 		witness_victims(&w->witness, o, w->started_us);
 		victims_find(o, o->id, w->a);
 	}
+	denied_find(o, w->plan, w->a);
 	observe_sampled(w);
 	timeline_end(w);
 	o->ended_us = time_realtime_us();

@@ -513,3 +513,65 @@ def test_oom_races_with_exit_0(bulkhead, cgroups):
         else:
             r.expect("memory_limit", 137)
             assert r.fact("oom_kill")["after"] > 0
+
+
+# ---- system calls ----
+
+X32_GETPID = "import ctypes; ctypes.CDLL(None).syscall(0x40000000 + 39)"
+
+# A filter of its own, which kills for getppid.
+OWN_FILTER = """
+import ctypes, struct
+program = [(0x20, 0, 0, 0), (0x15, 0, 1, 110), (6, 0, 0, 0x80000000), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *op) for op in program))
+libc = ctypes.CDLL(None)
+fprog = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, fprog) == 0
+libc.getppid()
+"""
+
+
+def expect_denied(r, name):
+    """Certain and by name where the kernel's log has it."""
+    r.expect("syscall_denied", 159, retry="no", exit_code=None, signal=31)
+    if r.verdict["confidence"] == "certain":
+        assert f"made the system call {name}, for which" in r.verdict["summary"]
+        assert r.fact("denied_system_call")["text"] == name
+    else:
+        assert "denied_system_call" not in r.facts()
+        assert "not visible to an ordinary user" in r.err or "log does not say" in r.err
+
+
+def try_until_certain(run):
+    """The kernel writes few audit records into its log at once: once in a while one is missing."""
+    for _ in range(4):
+        r = run()
+        if r.verdict["confidence"] == "certain":
+            break
+        time.sleep(1.5)
+    return r
+
+
+@vm
+def test_foreign_system_call(bulkhead):
+    r = bulkhead.run(PYTHON, "-c", X32_GETPID)
+    expect_denied(r, "getpid (x32)")
+    if bulkhead.who == "user":
+        assert r.verdict["confidence"] == "likely"
+
+
+@vm
+@root
+def test_denied_system_call_is_named(bulkhead):
+    policy = bulkhead.file("policy.yaml", "extends: default\nsyscalls: {deny: ['mkdir:kill', 'mkdirat:kill']}\n")
+    r = try_until_certain(lambda: bulkhead.run("--policy", policy, "mkdir", "/tmp/x"))
+    expect_denied(r, "mkdir")
+    r.expect("syscall_denied", 159, confidence="certain")
+
+
+@vm
+@root
+def test_filter_of_its_own_is_not_ours(bulkhead):
+    r = try_until_certain(lambda: bulkhead.run(PYTHON, "-c", OWN_FILTER))
+    r.expect("crash", 159, retry="no", signal=31)
+    assert r.fact("denied_system_call")["text"] == "getppid"
