@@ -4,146 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "base/path.h"
-#include "run/resolve.h"
+#include "run/test-resolve.h"
 
-/* Policies' paths against a real tree, each test with one of its own, which is cwd and home. */
-struct fixture {
-	char dir[64];
-	struct arena a;
-	struct policy policy;
-	struct host host;
-	struct resolved r;
-	struct error e;
-};
-
-static int setup(void **state)
-{
-	char template[] = "/var/tmp/bulkhead-resolve-XXXXXX";
-	struct fixture *f = calloc(1, sizeof(*f));
-	*state = f;
-	if (!f || !mkdtemp(template) || !realpath(template, f->dir))
-		return -1;
-	f->policy.filesystem.root = "/";
-	f->policy.filesystem.cwd = CWD_WRITE;
-	f->host.cwd = f->host.home = f->dir;
-	f->host.uid = 1000;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	int r = nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	arena_fini(&f->a);
-	free(f);
-	return r;
-}
-
-/* ---- words for the tests ---- */
-
-static const char *at(struct fixture *f, const char *name)
-{
-	return path_join(&f->a, f->dir, name);
-}
-
-static void make_dir(struct fixture *f, const char *name)
-{
-	assert_int_equal(mkdir(at(f, name), 0755), 0);
-}
-
-static void make_file(struct fixture *f, const char *name)
-{
-	int fd = open(at(f, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
-static void make_link(struct fixture *f, const char *target, const char *name)
-{
-	assert_int_equal(symlink(target, at(f, name)), 0);
-}
-
-static void hide(struct fixture *f, const char *path)
-{
-	strv_push(&f->a, &f->policy.filesystem.hide, path);
-}
-
-static void bind_to(struct fixture *f, struct bind_list *list, const char *source, const char *dest)
-{
-	struct bind_rule *v = arena_calloc(&f->a, list->n + 1, sizeof(*v));
-	if (list->n > 0)
-		memcpy(v, list->v, list->n * sizeof(*v));
-	v[list->n] = (struct bind_rule){.source = source, .dest = dest};
-	list->v = v;
-	list->n++;
-}
-
-static void read_of(struct fixture *f, const char *source)
-{
-	bind_to(f, &f->policy.filesystem.read, source, NULL);
-}
-
-static void resolve(struct fixture *f)
-{
-	f->e = ERROR_INIT;
-	if (resolve_paths(&f->r, &f->policy, &f->host, &f->a, &f->e) < 0)
-		fail_msg("%s", f->e.text);
-}
-
-static void refused(struct fixture *f, const char *words)
-{
-	f->e = ERROR_INIT;
-	assert_int_equal(resolve_paths(&f->r, &f->policy, &f->host, &f->a, &f->e), -1);
-	assert_int_equal(f->e.blame, BLAME_REQUEST);
-	if (!strstr(f->e.text, words))
-		fail_msg("'%s' does not say '%s'", f->e.text, words);
-}
-
-static const struct resolved_path *find(const struct resolved_list *list, const char *dest)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->v[i].dest, dest) == 0)
-			return &list->v[i];
-	return NULL;
-}
-
-static void shown(
-	struct fixture *f, const struct resolved_list *list, const char *source, const char *dest)
-{
-	const struct resolved_path *p = find(list, at(f, dest));
-	if (!p)
-		fail_msg("nothing is at '%s'", dest);
-	assert_string_equal(p->source, at(f, source));
-}
-
-static bool noted(const struct fixture *f, const char *words)
-{
-	for (size_t i = 0; i < f->r.notes.n; i++)
-		if (strstr(f->r.notes.v[i], words))
-			return true;
-	return false;
-}
+/* What is shown, the root, the working directory. */
 
 /* ---- binds ---- */
 
@@ -264,134 +132,6 @@ static void test_too_many_paths(void **state)
 	f->policy.filesystem.tmpfs.n = 255; /* and /tmp */
 	resolve(f);
 	assert_int_equal(f->r.tmpfs.n, 256);
-}
-
-/* ---- hidden paths ---- */
-
-static void test_what_is_not_there_needs_no_hiding(void **state)
-{
-	struct fixture *f = *state;
-	make_link(f, "nowhere", "dangling");
-	make_link(f, "loop", "loop");
-	hide(f, "~/.missing");
-	hide(f, "~/dangling");
-	hide(f, "~/loop");
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 0);
-}
-
-static void test_names_of_one_thing_are_hidden_once(void **state)
-{
-	struct fixture *f = *state;
-	make_dir(f, ".keys");
-	make_link(f, ".keys", "link");
-	make_link(f, "link", "link2");
-	hide(f, "~/link2");
-	hide(f, "~/.keys");
-	hide(f, "~/.keys/");
-	hide(f, "link/../.keys/.");
-	hide(f, "~/link");
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 1);
-	shown(f, &f->r.hide, ".keys", ".keys");
-	assert_true(f->r.hide.v[0].is_dir);
-}
-
-/* A hard link is another name that the first does not cover. */
-static void test_hard_links_are_hidden_each(void **state)
-{
-	struct fixture *f = *state;
-	make_file(f, "token");
-	assert_int_equal(link(at(f, "token"), at(f, "token2")), 0);
-	hide(f, "token");
-	hide(f, "token2");
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 2);
-}
-
-static void test_patterns(void **state)
-{
-	struct fixture *f = *state;
-	make_file(f, ".a_history");
-	make_file(f, ".B_HISTORY");
-	make_file(f, "history.txt");
-	make_file(f, "new\n_history");
-	hide(f, "~/*_history");
-	hide(f, "~/missing/*_history");
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 3);
-	assert_non_null(find(&f->r.hide, at(f, ".B_HISTORY")));
-	assert_null(find(&f->r.hide, at(f, "history.txt")));
-}
-
-static void test_a_pattern_of_everything(void **state)
-{
-	struct fixture *f = *state;
-	make_file(f, "a");
-	make_file(f, "b");
-	hide(f, "~/*");
-	resolve(f);
-	/* neither "." nor "..": the directory and the one above stay */
-	assert_int_equal(f->r.hide.n, 2);
-}
-
-static void test_the_root_cannot_be_hidden(void **state)
-{
-	static const char *const roots[] = {"/", "//", "/..", "/tmp/.."};
-	struct fixture *f = *state;
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		f->policy.filesystem.hide.n = 0;
-		hide(f, roots[i]);
-		refused(f, "'/' cannot be hidden");
-	}
-}
-
-/* A secret does not come back under another name of the directory that it is in. */
-static void test_renamed_directories_hide_what_is_hidden(void **state)
-{
-	struct fixture *f = *state;
-	make_dir(f, "home");
-	make_dir(f, "home/.ssh");
-	make_dir(f, "home/.sshx");
-	bind_to(f, &f->policy.filesystem.read, "home", "/srv/elsewhere");
-	bind_to(f, &f->policy.filesystem.write, "home", "/");
-	hide(f, "home/.ssh");
-	refused(f, "'/' cannot be given");
-	f->policy.filesystem.write.n = 0;
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 2);
-	assert_non_null(find(&f->r.hide, at(f, "home/.ssh")));
-	assert_non_null(find(&f->r.hide, "/srv/elsewhere/.ssh"));
-}
-
-/* It has been named itself: that is meant. */
-static void test_a_hidden_thing_can_be_shown_elsewhere_by_name(void **state)
-{
-	struct fixture *f = *state;
-	make_dir(f, ".ssh");
-	bind_to(f, &f->policy.filesystem.read, ".ssh", "/srv/keys");
-	hide(f, ".ssh");
-	resolve(f);
-	assert_int_equal(f->r.hide.n, 1);
-	assert_null(find(&f->r.hide, "/srv/keys"));
-}
-
-/* An empty root knows a directory by the name that it was asked for, or by its real one. */
-static void test_both_names_are_hidden_in_an_empty_root(void **state)
-{
-	struct fixture *f = *state;
-	f->policy.filesystem.root = NULL;
-	make_dir(f, "real");
-	make_dir(f, "real/.ssh");
-	make_link(f, "real", "home");
-	hide(f, "home/.ssh");
-	read_of(f, "home");
-	read_of(f, "real");
-	resolve(f);
-	shown(f, &f->r.read, "real", "home");
-	shown(f, &f->r.read, "real", "real");
-	assert_non_null(find(&f->r.hide, at(f, "home/.ssh")));
-	assert_non_null(find(&f->r.hide, at(f, "real/.ssh")));
 }
 
 /* ---- another root ---- */
@@ -611,41 +351,30 @@ static void test_proc_is_protected_from_the_hosts_root_only(void **state)
 	assert_true(f->r.protect.n > 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_links_are_followed_once),
-		TEST(test_files_are_files),
-		TEST(test_loops_and_missing_are_refused),
-		TEST(test_names_of_any_bytes),
-		TEST(test_long_names),
-		TEST(test_what_is_the_boxs_own_is_refused),
-		TEST(test_too_many_paths),
-		TEST(test_what_is_not_there_needs_no_hiding),
-		TEST(test_names_of_one_thing_are_hidden_once),
-		TEST(test_hard_links_are_hidden_each),
-		TEST(test_patterns),
-		TEST(test_a_pattern_of_everything),
-		TEST(test_the_root_cannot_be_hidden),
-		TEST(test_renamed_directories_hide_what_is_hidden),
-		TEST(test_a_hidden_thing_can_be_shown_elsewhere_by_name),
-		TEST(test_both_names_are_hidden_in_an_empty_root),
-		TEST(test_a_foreign_roots_links_stay_in_it),
-		TEST(test_proc_is_the_same_in_every_root),
-		TEST(test_patterns_of_a_foreign_root_look_there),
-		TEST(test_a_root_is_named_from_where_the_caller_is),
-		TEST(test_roots_that_are_none),
-		TEST(test_the_working_directory_is_written),
-		TEST(test_a_working_directory_that_is_read),
-		TEST(test_a_link_does_not_make_the_system_writable),
-		TEST(test_a_working_directory_that_cannot_be),
-		TEST(test_a_working_directory_in_a_tmpfs),
-		TEST(test_a_hidden_working_directory_is_empty_and_said_to_be),
-		TEST(test_what_is_in_a_hidden_directory_can_be_worked_in),
-		TEST(test_an_isolated_user_is_led_past_closed_directories),
-		TEST(test_proc_is_protected_from_the_hosts_root_only),
+		RESOLVE_TEST(test_links_are_followed_once),
+		RESOLVE_TEST(test_files_are_files),
+		RESOLVE_TEST(test_loops_and_missing_are_refused),
+		RESOLVE_TEST(test_names_of_any_bytes),
+		RESOLVE_TEST(test_long_names),
+		RESOLVE_TEST(test_what_is_the_boxs_own_is_refused),
+		RESOLVE_TEST(test_too_many_paths),
+		RESOLVE_TEST(test_a_foreign_roots_links_stay_in_it),
+		RESOLVE_TEST(test_proc_is_the_same_in_every_root),
+		RESOLVE_TEST(test_patterns_of_a_foreign_root_look_there),
+		RESOLVE_TEST(test_a_root_is_named_from_where_the_caller_is),
+		RESOLVE_TEST(test_roots_that_are_none),
+		RESOLVE_TEST(test_the_working_directory_is_written),
+		RESOLVE_TEST(test_a_working_directory_that_is_read),
+		RESOLVE_TEST(test_a_link_does_not_make_the_system_writable),
+		RESOLVE_TEST(test_a_working_directory_that_cannot_be),
+		RESOLVE_TEST(test_a_working_directory_in_a_tmpfs),
+		RESOLVE_TEST(test_a_hidden_working_directory_is_empty_and_said_to_be),
+		RESOLVE_TEST(test_what_is_in_a_hidden_directory_can_be_worked_in),
+		RESOLVE_TEST(test_an_isolated_user_is_led_past_closed_directories),
+		RESOLVE_TEST(test_proc_is_protected_from_the_hosts_root_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
