@@ -195,8 +195,11 @@ static void make_wild(struct observation *o, struct arena *a)
 	for (size_t i = 0; i < o->argc; i++)
 		((const char **)o->argv)[i] = words[next_random() % 5];
 	o->id = o->key = o->policy = o->kernel = o->version = words[4];
-	for (size_t i = 0; i < OBSERVATION_MAX_DISKS; i++)
-		o->disks[i].own = next_random() & 1, o->disks[i].path = words[next_random() % 5];
+	for (size_t i = 0; i < OBSERVATION_MAX_DISKS; i++) {
+		o->disks[i].own = next_random() & 1;
+		o->disks[i].files_full = next_random() & 1;
+		o->disks[i].path = words[next_random() % 5];
+	}
 	o->image.known = o->image.has_loader = o->refusals_watched = next_random() & 1;
 	o->denied.known = o->denied.by_filter = next_random() & 1;
 	o->denied.name = next_random() & 1 ? words[4] : NULL;
@@ -211,7 +214,7 @@ static void make_wild(struct observation *o, struct arena *a)
 	o->setup.file_exists = o->privileged = o->core_dumped = o->seccomp = next_random() & 1;
 	struct usage *u = &o->usage;
 	u->cpu_known = u->memory_peak_known = u->pids_peak_known = u->io_known = next_random() & 1;
-	u->throttled_known = u->output_known = next_random() & 1;
+	u->throttled_known = u->output_known = u->growth.known = next_random() & 1;
 	u->cpu.known = u->memory.known = u->io.known = next_random() & 1;
 }
 
