@@ -94,7 +94,8 @@ bool lookup(struct lookup *l, const char *path, struct lookup_answer *ret)
 	struct stat st;
 	const char *name = path_base(path);
 	size_t size = (size_t)(name - path) - 1;
-	struct lookup_dir *dir = *name ? find_dir(l, size ? path : "/", size ? size : 1) : NULL;
+	const struct lookup_dir *dir =
+		*name ? find_dir(l, size ? path : "/", size ? size : 1) : NULL;
 	if (!dir || dir->fd == NOT_OPEN)
 		return look_at(l, path, ret);
 	if (dir->fd < 0 || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
