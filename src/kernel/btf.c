@@ -14,14 +14,22 @@
 /* More than any kernel has; what claims more is no BTF. */
 #define SECTION_MAX ((uint64_t)256 << 20)
 
-/* The type section, read from front to back. */
+/* A piece of the file that has been read. */
+struct chunk {
+	uint64_t at;
+	size_t size;
+	unsigned char bytes[CHUNK];
+};
+
+/*
+ * The type section, read from front to back. Names are in a section of their own, those of one struct's
+ * members mostly side by side.
+ */
 struct reader {
 	int fd;
 	uint64_t at, end; /* in the file */
 	uint64_t strings, strings_end;
-	uint64_t chunk_at;
-	size_t chunk_size;
-	unsigned char chunk[CHUNK];
+	struct chunk types, names;
 };
 
 static int read_at(int fd, void *buf, size_t size, uint64_t at)
@@ -56,27 +64,32 @@ static int open_reader(struct reader *r, int fd)
 	return 0;
 }
 
-static int fill(struct reader *r)
+/* *ret = the @size bytes at @at, of a section that ends at @end; at most CHUNK. */
+static int get(struct reader *r, struct chunk *chunk, uint64_t at, uint64_t end, size_t size,
+	const unsigned char **ret)
 {
-	uint64_t left = r->end - r->at;
-	size_t want = left < CHUNK ? (size_t)left : CHUNK;
-	int rc = read_at(r->fd, r->chunk, want, r->at);
-	r->chunk_at = r->at;
-	r->chunk_size = rc < 0 ? 0 : want;
-	return rc;
+	if (at < chunk->at || at + size > chunk->at + chunk->size) {
+		size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
+		int rc = read_at(r->fd, chunk->bytes, want, at);
+		chunk->at = at;
+		chunk->size = rc < 0 ? 0 : want;
+		if (rc < 0)
+			return rc;
+	}
+	*ret = chunk->bytes + (at - chunk->at);
+	return 0;
 }
 
 /* The next @size bytes (at most CHUNK) of the section into @buf. */
 static int next(struct reader *r, void *buf, size_t size)
 {
+	const unsigned char *bytes;
 	if (size > r->end - r->at)
 		return -EBADMSG;
-	if (r->at < r->chunk_at || r->at + size > r->chunk_at + r->chunk_size) {
-		int rc = fill(r);
-		if (rc < 0)
-			return rc;
-	}
-	memcpy(buf, r->chunk + (r->at - r->chunk_at), size);
+	int rc = get(r, &r->types, r->at, r->end, size, &bytes);
+	if (rc < 0)
+		return rc;
+	memcpy(buf, bytes, size);
 	r->at += size;
 	return 0;
 }
@@ -90,14 +103,14 @@ static int skip(struct reader *r, uint64_t size)
 }
 
 /* 1 if the name at @offset of the strings is @name, 0 if not. */
-static int is_named(const struct reader *r, uint32_t offset, const char *name)
+static int is_named(struct reader *r, uint32_t offset, const char *name)
 {
-	char found[NAME_SIZE];
+	const unsigned char *found;
 	size_t size = strlen(name) + 1;
 	uint64_t at = r->strings + offset;
 	if (size > NAME_SIZE || at > r->strings_end || size > r->strings_end - at)
 		return 0;
-	int rc = read_at(r->fd, found, size, at);
+	int rc = get(r, &r->names, at, r->strings_end, size, &found);
 	return rc < 0 ? rc : memcmp(found, name, size) == 0;
 }
 
@@ -150,8 +163,8 @@ static int place(
 	return 0;
 }
 
-static int match(const struct reader *r, const struct btf_type *type,
-	const struct btf_member *member, struct btf_field *fields, size_t n)
+static int match(struct reader *r, const struct btf_type *type, const struct btf_member *member,
+	struct btf_field *fields, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		int rc = is_named(r, member->name_off, fields[i].name);

@@ -245,23 +245,27 @@ static int open_records(void)
 	return fd;
 }
 
-static int attach_all(struct refusal_trace *t, uint64_t group, pid_t leaders_parent)
+static int attach_all(
+	struct refusal_trace *t, uint64_t group, unsigned limits, pid_t leaders_parent)
 {
 	struct offsets offsets = {0};
 	/* first of all what an ordinary user lacks: it costs one system call to learn */
 	t->records = open_records();
 	int rc = t->records < 0 ? t->records : find_offsets(&offsets);
 	for (int i = 0; rc == 0 && i < REFUSAL_LIMIT_COUNT_; i++) {
+		if (!(limits & 1u << i))
+			continue;
 		t->links[i] = attach(i, &offsets, t->records, group, leaders_parent);
 		rc = t->links[i] < 0 ? t->links[i] : 0;
 	}
 	return rc;
 }
 
-int refusal_open(struct refusal_trace *ret, uint64_t group, pid_t leaders_parent, struct error *e)
+int refusal_open(struct refusal_trace *ret, uint64_t group, unsigned limits, pid_t leaders_parent,
+	struct error *e)
 {
 	struct refusal_trace t = REFUSAL_TRACE_INIT;
-	int rc = attach_all(&t, group, leaders_parent);
+	int rc = attach_all(&t, group, limits, leaders_parent);
 	if (rc == 0) {
 		*ret = t;
 		return 0;

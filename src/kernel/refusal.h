@@ -18,7 +18,9 @@
  * ignore it). Not seen are mappings that name their address, the stack and the heap of brk(2); but
  * an allocator that is refused one of those asks for another kind next.
  *
- * Needs what kernel/tracepoint.h needs, and the same price: about half a millisecond to open.
+ * Needs what kernel/tracepoint.h needs. Opening takes about half a millisecond for each limit; and
+ * some milliseconds where the last who watched the same on this host has just stopped, because the kernel
+ * waits until nobody is in his program any more.
  */
 
 enum refusal_limit {
@@ -45,11 +47,12 @@ struct refusal_trace {
 #define REFUSAL_TRACE_INIT ((struct refusal_trace){-1, {-1, -1}})
 
 /*
- * Begin to count, for the group with the id (inode number) @group. @leaders_parent: the process
- * whose children are told apart from all others of the group. -1 with @e saying what is missing
- * (BLAME_HOST); nothing is open then.
+ * Begin to count, for the group with the id (inode number) @group. @limits: which, as a set of
+ * 1 << REFUSAL_…; @leaders_parent: the process whose children are told apart from all others of the
+ * group. -1 with @e saying what is missing (BLAME_HOST); nothing is open then.
  */
-int refusal_open(struct refusal_trace *ret, uint64_t group, pid_t leaders_parent, struct error *e);
+int refusal_open(struct refusal_trace *ret, uint64_t group, unsigned limits, pid_t leaders_parent,
+	struct error *e);
 /* What was refused to the children of @leaders_parent (@leader), or to the others. 0 or -errno. */
 int refusal_read(const struct refusal_trace *t, enum refusal_limit limit, int leader,
 	struct refusal_record *ret);

@@ -22,6 +22,7 @@
 /* Limits really met, by children in a v2 group of the test's own. */
 
 #define MIB (1ul << 20)
+#define ALL (1u << REFUSAL_ADDRESS_SPACE | 1u << REFUSAL_FILE_SIZE)
 
 static char group[96];
 
@@ -58,7 +59,7 @@ static void begin(struct refusal_trace *t)
 	struct stat st;
 	if (!group[0] || stat(group, &st) < 0)
 		skip();
-	if (refusal_open(t, st.st_ino, getpid(), &e) < 0) {
+	if (refusal_open(t, st.st_ino, ALL, getpid(), &e) < 0) {
 		assert_int_not_equal(geteuid(), 0);
 		skip();
 	}

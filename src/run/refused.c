@@ -47,10 +47,12 @@ void refused_open(struct refused *r, const struct observation *o, int group)
 {
 	struct error e = ERROR_INIT;
 	struct stat st;
-	if (!is_limited(o, LIMIT_ADDRESS_SPACE) && !is_limited(o, LIMIT_FILE_SIZE))
+	unsigned limits = is_limited(o, LIMIT_ADDRESS_SPACE) ? 1u << REFUSAL_ADDRESS_SPACE : 0;
+	limits |= is_limited(o, LIMIT_FILE_SIZE) ? 1u << REFUSAL_FILE_SIZE : 0;
+	if (limits == 0)
 		return;
 	r->watched = group >= 0 && fstat(group, &st) == 0 &&
-		refusal_open(&r->trace, st.st_ino, getpid(), &e) == 0;
+		refusal_open(&r->trace, st.st_ino, limits, getpid(), &e) == 0;
 }
 
 static void put(struct observation *o, const struct refusal_record *record, enum limit limit,

@@ -8,7 +8,7 @@
 
 /*
  * The limits that each process of a run has by itself, and what the kernel refuses for them. A run without such
- * limits pays three system calls for learning that; one with them half a millisecond, as root, and
+ * limits pays three system calls for learning that; one with them what refusal_open() takes, as root, and
  * an ordinary user is not told of refusals.
  */
 struct refused {
