@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_sessionstart():
     # as a job of nohup(1) or in a shell's background they are ignored, and so in all that we start
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     become_subreaper()
 
