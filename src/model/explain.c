@@ -176,6 +176,73 @@ static void look_at_limits(struct looker *l)
 	}
 }
 
+/* Those of each process that bulkhead had itself, and what it took to be refused for such. */
+static void look_at_inherited(struct looker *l)
+{
+	static const enum limit limits[] = {LIMIT_ADDRESS_SPACE, LIMIT_FILE_SIZE, LIMIT_CPU_TIME};
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct bound bound = facts_bound(l->f, limits[i]);
+		if (bound.inherited)
+			say(l,
+				arena_printf(l->a, "%s %s", limit_name(limits[i]),
+					words_bound(l->f, limits[i])));
+	}
+}
+
+static void look_at_refusals(struct looker *l)
+{
+	for (size_t i = 0; i < l->f->n_refusals; i++) {
+		const struct refusal *r = &l->f->o->refusals[i];
+		if (r->count == 0 ||
+			(r->limit != LIMIT_ADDRESS_SPACE && r->limit != LIMIT_FILE_SIZE))
+			continue;
+		say(l,
+			arena_printf(l->a, "%s, %" PRIu64 " time%s, last to %s%s after %s",
+				limit_name(r->limit), r->count, r->count == 1 ? "" : "s",
+				words_process(l->a, r->comm, r->pid),
+				r->leader ? ", the program itself," : "",
+				words_duration(l->a, r->at_us)));
+	}
+}
+
+static void look_at_space(struct looker *l)
+{
+	const struct observation *o = l->f->o;
+
+	if (o->leader_virtual_peak_known)
+		say(l,
+			arena_printf(l->a, "at most %s%s",
+				words_size(l->a, o->leader_virtual_peak_bytes),
+				o->leader_virtual_peak_sampled ? " when it was looked at" : ""));
+	if (o->image.known)
+		say(l,
+			arena_printf(l->a, "its file takes %s to be mapped%s",
+				words_size(l->a, o->image.mapped_bytes),
+				o->image.has_loader ? ", with its loader" : ""));
+}
+
+static void look_at_disks(struct looker *l)
+{
+	for (size_t i = 0; i < l->f->n_disks; i++) {
+		const struct disk *d = &l->f->o->disks[i];
+		say(l,
+			arena_printf(l->a, "%s%s: %s of %s left%s", d->own ? "its own " : "",
+				words_visible(l->a, d->path, TEXT_SHOWN),
+				words_size(l->a, d->free_bytes), words_size(l->a, d->size_bytes),
+				facts_disk_full(d) ? ": full" : ""));
+	}
+}
+
+static void look_at_denied(struct looker *l)
+{
+	if (l->f->o->denied.known)
+		say(l,
+			arena_printf(l->a, "%s; bulkhead's filter %s", words_call(l->f),
+				l->f->o->denied.by_filter ? "ends a program for it"
+							  : "does not end a program for it"));
+}
+
 static void look_at_filter(struct looker *l)
 {
 	say(l, l->f->o->seccomp ? "on" : "off");
@@ -196,7 +263,12 @@ size_t explain_looks(
 		{"counters of groups above", look_at_counters_above},
 		{"OOM killer's victims", look_at_victims},
 		{"limits", look_at_limits},
+		{"inherited limits", look_at_inherited},
+		{"what was refused", look_at_refusals},
+		{"address space", look_at_space},
+		{"file systems", look_at_disks},
 		{"filter of system calls", look_at_filter},
+		{"denied system call", look_at_denied},
 	};
 	struct facts f;
 	struct looker l = {.f = &f, .a = a, .v = ret};
