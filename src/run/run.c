@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "run/guard.h"
 #include "run/denied.h"
@@ -139,6 +140,10 @@ static int start(struct watch *w, struct error *e)
 		spawn_plan(&w->spawn, w->plan, w->a, e) < 0 || watch_open(w, e) < 0)
 		return -1;
 	open_terminal(w, &request.look);
+	if (w->spawn.not_idmapped)
+		log_line("warning: '%s' is on a file system that cannot be idmapped on this "
+			 "kernel: the box's user may be unable to write there",
+			w->spawn.not_idmapped);
 	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
 		return -1;
 	request.entry = w->group ? group_entry(w->group) : NULL;

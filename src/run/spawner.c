@@ -91,9 +91,10 @@ static int grab_idmapped(struct spawn *s, const struct plan *plan, struct error 
 			step->flags & MOUNT_READ_ONLY);
 		if (fd < 0 && fd != -EINVAL && fd != -EPERM)
 			return error_set(e, BLAME_HOST, -fd, "cannot idmap '%s'", step->path);
-		s->idmap_refused |= fd < 0;
-		if (fd < 0)
+		if (fd < 0) {
+			s->not_idmapped = step->path;
 			continue;
+		}
 		s->box.slots[step->slot] = fd;
 	}
 	return 0;

@@ -31,7 +31,7 @@ struct spawn {
 	int payload_pidfd; /* from spawn_finish() on, when the exec happened */
 	int terminal_read; /* where the payload's pty comes from, with plan->tty */
 	struct pty pty; /* that, from spawn_finish() on: may be taken */
-	bool idmap_refused; /* a writable path is on a file system that cannot be idmapped */
+	const char *not_idmapped; /* a path on a file system that cannot be; NULL: none */
 };
 
 struct spawn_request {

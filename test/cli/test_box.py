@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from support import PYTHON, helper
+from support import IN_VM, PYTHON, helper
 
 vm = pytest.mark.vm
 
@@ -345,11 +345,14 @@ def test_another_user_needs_root(bulkhead, user):
 @vm
 def test_an_isolated_user_owns_nothing_but_writes_as_the_caller(bulkhead):
     bulkhead.file("secret", "rootonly", mode=0o600, below=bulkhead.home)
-    out = inside(bulkhead, f"cat {bulkhead.home}/secret 2>/dev/null; id -u; cat /proc/self/uid_map; : >file; echo $?",
-                 "--user", "isolated")
-    uid, inner, outer, length, made = out.split()
+    script = f"cat {bulkhead.home}/secret 2>/dev/null; id -u; cat /proc/self/uid_map; touch file 2>/dev/null; echo $?"
+    r = bulkhead.run("--user", "isolated", "sh", "-c", script).expect("ok", 0)
+    uid, inner, outer, length, made = r.out.split()
     assert uid == "1000" and (inner, length) == ("0", "65536") and int(outer) >= 0x70000000
-    assert made == "0"
+    if "cannot be idmapped" in r.err:  # a tmpfs before Linux 6.3, say
+        assert IN_VM and made != "0" and not (bulkhead.cwd / "file").exists()
+        return
+    assert made == "0" and r.err == ""
     assert (bulkhead.cwd / "file").stat().st_uid == 0
 
 
