@@ -16,7 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/time.h"
+#include "kernel/cgroup.h"
 #include "kernel/refusal.h"
 
 /* Limits really met, by children in a v2 group of the test's own. */
@@ -47,10 +49,18 @@ static int make_group(void **state)
 static int remove_group(void **state)
 {
 	(void)state;
-	/* a child that is reaped may not be gone from its group yet */
-	for (int i = 0; group[0] && rmdir(group) < 0 && errno == EBUSY && i < 1000; i++)
-		usleep(1000);
-	return 0;
+	if (!group[0])
+		return 0;
+	/* a child that is reaped may not be gone from its group yet: its events tell when */
+	int dir = cgroup_open(group);
+	int events = dir < 0 ? -1 : cgroup_open_file(dir, "cgroup.events", O_RDONLY);
+	char text[CGROUP_TEXT_SIZE];
+	while (cgroup_reread(events, text, sizeof(text)) > 0 && strstr(text, "populated 1") &&
+		cgroup_wait_change(events, 5000) > 0)
+		;
+	fd_close(events);
+	fd_close(dir);
+	return rmdir(group);
 }
 
 static void begin(struct refusal_trace *t)
