@@ -7,56 +7,36 @@
 
 /* What is said of limits other than those of memory. */
 
-#define PATH_SHOWN 300
-
-static void be_sure(struct verdict *v, bool sure)
-{
-	v->confidence = sure ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
-}
-
-/* Our own act is certain, but for an OOM kill that may have come before it. */
-static void be_sure_of_act(struct verdict *v, const struct facts *f)
-{
-	be_sure(v, !f->oom.order_unclear);
-}
-
-/* " of 64 MiB", or nothing for a limit that the observation does not have. */
-static const char *of_limit(const struct facts *f, enum limit limit)
-{
-	const char *text = words_limit(f, limit);
-	return *text ? arena_printf(f->a, " of %s", text) : "";
-}
-
 /* ---- bulkhead's own counters and deadlines ---- */
 
 void say_wall_timeout(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a, "still running at its time-out%s; %s",
-		of_limit(f, LIMIT_TIMEOUT), words_end_of_act(f));
+		say_of_limit(f, LIMIT_TIMEOUT), words_end_of_act(f));
 }
 
 void say_idle_timeout(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a, "no output for its idle time-out%s, after %s; %s",
-		of_limit(f, LIMIT_IDLE_TIMEOUT), words_duration(f->a, f->act->at_us),
+		say_of_limit(f, LIMIT_IDLE_TIMEOUT), words_duration(f->a, f->act->at_us),
 		words_end_of_act(f));
 }
 
 void say_cpu_act(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a, "used up its CPU time%s after %s; %s",
-		of_limit(f, LIMIT_CPU_TIME), words_duration(f->a, f->act->at_us),
+		say_of_limit(f, LIMIT_CPU_TIME), words_duration(f->a, f->act->at_us),
 		words_end_of_act(f));
 }
 
 void say_output_limit(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a, "wrote more than its output limit%s after %s; %s",
-		of_limit(f, LIMIT_OUTPUT), words_duration(f->a, f->act->at_us),
+		say_of_limit(f, LIMIT_OUTPUT), words_duration(f->a, f->act->at_us),
 		words_end_of_act(f));
 }
 
@@ -68,7 +48,7 @@ void say_cpu_signal(struct verdict *v, const struct facts *f)
 	bool used_up = f->o->leader_cpu_us >= limit.value - limit.value / 16;
 
 	/* SIGXCPU is sent for nothing else; SIGKILL is, unless the kernel is known to have sent it */
-	be_sure(v, f->o->killer.known == KILLER_KERNEL || (f->signal == SIGXCPU && used_up));
+	say_sure(v, f->o->killer.known == KILLER_KERNEL || (f->signal == SIGXCPU && used_up));
 	v->summary =
 		arena_printf(f->a, "used up its CPU time of %s%s: %s of RLIMIT_CPU with %s used",
 			words_bound(f, LIMIT_CPU_TIME), words_after(f),
@@ -99,14 +79,14 @@ void say_file_size_limit(struct verdict *v, const struct facts *f)
 
 	if (f->signal == SIGXFSZ) {
 		/* it could have been sent to it, and is sent to itself by whoever pretends */
-		be_sure(v, r || f->o->killer.known == KILLER_KERNEL);
+		say_sure(v, r || f->o->killer.known == KILLER_KERNEL);
 		v->summary =
 			arena_printf(f->a, "wrote a file beyond its size limit of %s (SIGXFSZ)%s",
 				limit, words_after(f));
 		return;
 	}
 	r = f->limits.file.refusal;
-	be_sure(v, f->limits.file.sure);
+	say_sure(v, f->limits.file.sure);
 	v->summary = arena_printf(f->a,
 		"a write beyond the file size limit of %s was refused%s (EFBIG) %s", limit,
 		whose_refusal(f, r), lived_on(f, r));
@@ -137,7 +117,7 @@ void say_address_space(struct verdict *v, const struct facts *f)
 	const char *limit = words_bound(f, LIMIT_ADDRESS_SPACE);
 	const char *end = words_end(f), *after = words_after(f);
 
-	be_sure(v, f->limits.space.sure);
+	say_sure(v, f->limits.space.sure);
 	switch (f->limits.space_sign) {
 	case SPACE_REFUSED:
 		v->summary = say_refused_space(f);
@@ -176,13 +156,13 @@ void say_pids_limit(struct verdict *v, const struct facts *f)
 			"limit%s; "
 			"most likely for that",
 			words_end(f), words_after(f), (unsigned long long)n, n == 1 ? "" : "s",
-			of_limit(f, LIMIT_PIDS));
+			say_of_limit(f, LIMIT_PIDS));
 	else
 		v->summary = arena_printf(f->a,
 			"%s%s, with as many processes and threads as its limit%s allows; most "
 			"likely "
 			"it was refused another",
-			words_end(f), words_after(f), of_limit(f, LIMIT_PIDS));
+			words_end(f), words_after(f), say_of_limit(f, LIMIT_PIDS));
 }
 
 void say_disk_limit(struct verdict *v, const struct facts *f)
@@ -205,7 +185,7 @@ static const char *call_unseen(const struct facts *f)
 
 void say_syscall_denied(struct verdict *v, const struct facts *f)
 {
-	be_sure(v, f->o->denied.known); /* else it may have had a filter of its own */
+	say_sure(v, f->o->denied.known); /* else it may have had a filter of its own */
 	if (f->o->denied.known)
 		v->summary = arena_printf(f->a,
 			"made the system call %s, for which bulkhead's filter ends a program%s",

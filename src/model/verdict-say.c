@@ -9,7 +9,6 @@
 
 #define NAME_SHOWN 200
 #define WHAT_SHOWN 1000
-#define PATH_SHOWN 300
 
 static const char *program(const struct facts *f)
 {
@@ -17,19 +16,17 @@ static const char *program(const struct facts *f)
 	return words_visible(f->a, name ? name : "the program", NAME_SHOWN);
 }
 
-static void be_sure(struct verdict *v, bool sure)
+void say_sure(struct verdict *v, bool sure)
 {
 	v->confidence = sure ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
 }
 
-/* Our own act is certain, but for an OOM kill that may have come before it. */
-static void be_sure_of_act(struct verdict *v, const struct facts *f)
+void say_sure_of_act(struct verdict *v, const struct facts *f)
 {
-	be_sure(v, !f->oom.order_unclear);
+	say_sure(v, !f->oom.order_unclear);
 }
 
-/* " of 64 MiB", or nothing for a limit that the observation does not have. */
-static const char *of_limit(const struct facts *f, enum limit limit)
+const char *say_of_limit(const struct facts *f, enum limit limit)
 {
 	const char *text = words_limit(f, limit);
 	return *text ? arena_printf(f->a, " of %s", text) : "";
@@ -105,7 +102,7 @@ void say_crash(struct verdict *v, const struct facts *f)
 	enum killer_known known = f->o->killer.known;
 	bool named = known == KILLER_SELF || known == KILLER_INSIDE;
 
-	be_sure(v, named || is_fault(f->signal));
+	say_sure(v, named || is_fault(f->signal));
 	v->summary = arena_printf(f->a, "%s%s%s%s", words_end(f), words_after(f),
 		f->o->core_dumped ? ", core dumped" : "", crash_sender(f));
 }
@@ -156,7 +153,7 @@ void say_memory_limit(struct verdict *v, const struct facts *f)
 {
 	const char *limit = words_limit(f, LIMIT_MEMORY);
 
-	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	say_sure(v, f->oom.place_sure && f->oom.ended_sure);
 	v->summary = arena_printf(f->a, "reached its own %s%s%s%s%s%s",
 		*limit ? "limit of " : "memory limit", limit, peak_and_victims(f), words_after(f),
 		memory_tail(f), place_doubt(f));
@@ -188,7 +185,7 @@ void say_memory_above(struct verdict *v, const struct facts *f)
 	const char *group = words_visible(f->a, f->oom.above_group, PATH_SHOWN);
 	uint64_t limit = f->oom.above_limit;
 
-	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	say_sure(v, f->oom.place_sure && f->oom.ended_sure);
 	v->summary = arena_printf(f->a,
 		"killed for the memory limit%s%s of a group above its own%s%s%s%s%s%s%s",
 		limit > 0 ? " of " : "", limit > 0 ? words_size(f->a, limit) : "",
@@ -198,7 +195,7 @@ void say_memory_above(struct verdict *v, const struct facts *f)
 
 void say_memory_host(struct verdict *v, const struct facts *f)
 {
-	be_sure(v, f->oom.place_sure && f->oom.ended_sure);
+	say_sure(v, f->oom.place_sure && f->oom.ended_sure);
 	if (f->oom.place_sure) {
 		v->summary = arena_printf(f->a, "killed because the host ran out of memory%s%s%s",
 			peak_and_victims(f), words_after(f), memory_tail(f));
@@ -214,10 +211,10 @@ void say_memory_host(struct verdict *v, const struct facts *f)
 
 void say_memory_sampled(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a,
 		"used %s of memory when sampled, more than its limit%s, after %s; %s",
-		words_size(f->a, f->act->measured), of_limit(f, LIMIT_MEMORY),
+		words_size(f->a, f->act->measured), say_of_limit(f, LIMIT_MEMORY),
 		words_duration(f->a, f->act->at_us), words_end_of_act(f));
 }
 
@@ -226,7 +223,7 @@ void say_memory_daemon(struct verdict *v, const struct facts *f)
 	bool sure = false;
 
 	sender_is_memory_daemon(f, &sure);
-	be_sure(v, sure); /* a process may call itself anything */
+	say_sure(v, sure); /* a process may call itself anything */
 	v->summary = arena_printf(f->a, "%s from %s%s, by its %s a user-space out-of-memory daemon",
 		words_signal(f->a, f->signal), sender_words(f), words_after(f),
 		sure ? "unit" : "name");
@@ -249,7 +246,7 @@ void say_cancelled(struct verdict *v, const struct facts *f)
 	const struct act *act = f->act;
 	int asked = act->cancel_signal > 0 ? act->cancel_signal : act->signal;
 
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary =
 		arena_printf(f->a, "the caller sent %s%s after %s; %s", words_signal(f->a, asked),
 			canceller(f), words_duration(f->a, act->at_us), words_end_of_act(f));
@@ -257,7 +254,7 @@ void say_cancelled(struct verdict *v, const struct facts *f)
 
 void say_shutdown(struct verdict *v, const struct facts *f)
 {
-	be_sure_of_act(v, f);
+	say_sure_of_act(v, f);
 	v->summary = arena_printf(f->a, "bulkhead was told to stop after %s; %s",
 		words_duration(f->a, f->act->at_us), words_end_of_act(f));
 }

@@ -36,4 +36,14 @@ void say_not_executable(struct verdict *v, const struct facts *f);
 void say_setup_failed(struct verdict *v, const struct facts *f);
 void say_unknown(struct verdict *v, const struct facts *f);
 
+/* ---- what they have in common ---- */
+
+#define PATH_SHOWN 300
+
+void say_sure(struct verdict *v, bool sure);
+/* Our own act is certain, but for an OOM kill that may have come before it. */
+void say_sure_of_act(struct verdict *v, const struct facts *f);
+/* " of 64 MiB", or nothing for a limit that the observation does not have. */
+const char *say_of_limit(const struct facts *f, enum limit limit);
+
 #endif
