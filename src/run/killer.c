@@ -55,7 +55,7 @@ void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured)
 		return;
 	killer_record(w, reason, SIGKILL, true, measured);
 	kill_everything(w);
-	if (w->state != WATCH_STARTING) /* then the report pipe tells that the maker is dead */
+	if (w->state != WATCH_STARTING) /* then the maker's end tells */
 		watch_enter(w, WATCH_KILLING);
 	watch_arm(w, TIMER_BOUND, KILL_BOUND_US);
 }

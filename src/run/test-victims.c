@@ -81,6 +81,10 @@ static void test_names_of_any_length_fit(void **state)
 	assert_int_equal(strlen(v.comm), sizeof(v.comm) - 1);
 }
 
+#define FORGED                                                                                     \
+	"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/"                            \
+	",mems_allowed=0,oom_memcg=" GROUP ",task_memcg=" GROUP ",task=x,pid=5,uid=0"
+
 static void test_what_is_no_victim_of_ours(void **state)
 {
 	static const char *const table[] = {
@@ -111,6 +115,10 @@ static void test_what_is_no_victim_of_ours(void **state)
 		RECORD(GROUP, "x", ",pid=99999999999999999999999,uid=0"),
 		/* not of the OOM killer */
 		"6,1,2,-;Memory cgroup out of memory: Killed process 5 (" ID ")",
+		"6,1,2,-;x " FORGED,
+		/* written to the log by a process */
+		"12,1,2,-;" FORGED,
+		FORGED,
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -2,7 +2,6 @@
 #include "run/victims.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,9 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-
-/* The log of a busy host is long; a run's own lines are at its end, but reading starts at its head. */
-#define MAX_RECORDS 20000
+#include "run/kmsg.h"
 
 static const char *find_last(const char *s, const char *what)
 {
@@ -60,10 +57,6 @@ static pid_t parse_pid(const char *s)
 	return errno || pid > INT32_MAX ? 0 : (pid_t)pid;
 }
 
-/*
- * "…,oom_memcg=/a,task_memcg=/a/b,task=NAME,pid=123,uid=0": a process names itself, so NAME may hold
- * commas and equal signs and even look like the rest; what follows it is found from the end.
- */
 /* Whose limit it was, from what stands before the victim's group: "CONSTRAINT_…,…,oom_memcg=/a". */
 static void parse_scope(const char *constraint, const char *end, const char *group_name,
 	struct victim *ret, struct arena *a)
@@ -82,10 +75,14 @@ static void parse_scope(const char *constraint, const char *end, const char *gro
 	}
 }
 
+/*
+ * "…,oom_memcg=/a,task_memcg=/a/b,task=NAME,pid=123,uid=0": a process names itself, so NAME may hold
+ * commas and equal signs and even look like the rest; what follows it is found from the end.
+ */
 bool victims_parse(const char *record, const char *group_name, struct victim *ret, struct arena *a)
 {
 	static const char head[] = "oom-kill:constraint=";
-	const char *constraint = strstr(record, head);
+	const char *constraint = kmsg_text(record, head);
 	if (!constraint)
 		return false;
 	const char *memcg = strstr(record, ",task_memcg=");
@@ -132,19 +129,11 @@ void victims_add(struct observation *o, const struct victim *v)
 
 void victims_read(int fd, const char *group_name, struct observation *o, struct arena *a)
 {
-	char record[8192];
+	char record[KMSG_RECORD_SIZE];
 	struct victim victim;
-	for (int i = 0; fd >= 0 && i < MAX_RECORDS; i++) {
-		ssize_t n = read(fd, record, sizeof(record) - 1);
-		if (n < 0 && (errno == EPIPE || errno == EINVAL || errno == EINTR))
-			continue; /* overwritten meanwhile, or longer than any that we look for */
-		if (n <= 0)
-			return;
-		record[n] = 0;
-		record[strcspn(record, "\n")] = 0;
+	for (int i = 0; i < KMSG_MAX_RECORDS && kmsg_next(fd, record); i++)
 		if (victims_parse(record, group_name, &victim, a))
 			victims_add(o, &victim);
-	}
 }
 
 uint64_t victims_counted(const struct observation *o)
@@ -171,7 +160,7 @@ void victims_find(struct observation *o, const char *group_name, struct arena *a
 		return;
 	/* also with all of them known: only the log says whose limit it was */
 	if (group_name) {
-		cleanup_fd int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		cleanup_fd int fd = kmsg_open();
 		victims_read(fd, group_name, o, a);
 	}
 	bool killed = o->wait == WAIT_SIGNALED && o->term_signal == SIGKILL && !we_killed(o);
