@@ -55,7 +55,7 @@ static void test_the_time_as_a_stopped_job_does_not_count(void **state)
 	t->w.stopped_us = stopped;
 	watch_arm(&t->w, TIMER_WALL, SOON_US);
 	run_until(t, WATCH_STOPPING);
-	assert_in_range(t->o.acts[0].measured, 5 * SOON_US, US_PER_SEC);
+	assert_in_range(t->o.acts[0].measured, 5 * SOON_US, stopped / 2);
 }
 
 static void test_silence_stops(void **state)
