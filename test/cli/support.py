@@ -4,6 +4,7 @@
 import contextlib
 import ctypes
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -215,7 +216,7 @@ class Bulkhead:
         self.path = str(program())
         self.top = pathlib.Path(top)
         self.cwd, self.home, self.state = self.top / "work", self.top / "home", self.top / "state"
-        self._verdicts = 0
+        self._verdicts = itertools.count(1)  # some tests have threads
         self._as = {}
         if who == "user" and os.geteuid() == 0:
             self._as = {"user": USER_ID, "group": USER_ID, "extra_groups": []}
@@ -293,8 +294,7 @@ class Bulkhead:
 
     def verdict_path(self):
         """A new path for --verdict."""
-        self._verdicts += 1
-        return self.top / f"verdict-{self._verdicts}.json"
+        return self.top / f"verdict-{next(self._verdicts)}.json"
 
     def read_verdict(self, path):
         """The verdict in a file, checked against the published schema; None if there is none."""
@@ -422,6 +422,21 @@ def alive(pids):
     return [pid for pid in pids if pid in table and table[pid][0] not in "ZX"]
 
 
+PF_EXITING = 4  # linux/sched.h
+
+
+def dying(pid):
+    """Whether a process has its SIGKILL and is not dead yet, or is dead."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return True
+    pending = [int(mask, 16) for mask in re.findall(r"^S(?:ig|hd)Pnd:\s*(\w+)", status, re.MULTILINE)]
+    exiting = int(stat[stat.rindex(b")") + 2:].split()[6]) & PF_EXITING
+    return bool(exiting) or any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
+
+
 def describe(pid):
     try:
         words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -520,16 +535,17 @@ class LeakCheck:
     def _left_processes(self):
         """
         Those that are not dead. A killed bulkhead's zombies are ours to reap, and only then is the
-        init of its box gone: that is waited for.
+        init of its box gone; what has been killed may not have been scheduled since: that is waited for.
         """
-        deadline, reaped = time.monotonic() + seconds(2), False
+        deadline, ending = time.monotonic() + seconds(2), False
         while True:
             found = {p: s for p, s in descendants().items() if p not in self.processes}
             for pid in (p for p, state in found.items() if state == "Z"):
                 with contextlib.suppress(OSError):
-                    reaped |= os.waitpid(pid, os.WNOHANG)[0] == pid
+                    ending |= os.waitpid(pid, os.WNOHANG)[0] == pid
             left = [pid for pid, state in found.items() if state not in "ZX"]
-            if not left or not reaped or time.monotonic() > deadline:
+            ending |= any(dying(pid) for pid in left)
+            if not left or not ending or time.monotonic() > deadline:
                 return left
             time.sleep(0.002)
 

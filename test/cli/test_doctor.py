@@ -261,7 +261,9 @@ def made_for_user():
     """The groups that the remedy for an ordinary user makes."""
     mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
               if " - cgroup" in line]
-    return [p for m in mounts for p in pathlib.Path(m).rglob(f"bulkhead-{USER_ID}") if p.is_dir()]
+    # groups of others come and go meanwhile, which os.walk() does not mind
+    return [pathlib.Path(top, name) for m in mounts for top, names, _ in os.walk(m) for name in names
+            if name == f"bulkhead-{USER_ID}"]
 
 
 @pytest.mark.user
