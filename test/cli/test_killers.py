@@ -82,14 +82,20 @@ def watches(pid):
 def wait_watched(run):
     if not can_watch():
         pytest.skip("no type information of the kernel, or not the first pid namespace")
-    wait_until(lambda: watches(run.pid), what="the watch for senders")
+    wait_until(lambda: watches(run.pid) or run.poll() is not None, what="the watch for senders")
+
+
+def below(run):
+    """[init, program] of a run, as the host counts, as far as they are there."""
+    inside = {pid: _inside(pid) for pid in descendants(run.pid)}
+    return sorted((pid for pid, n in inside.items() if n in (1, 2)), key=inside.get)
 
 
 def children(run):
-    """(init, program) of a run, as the host counts."""
-    found = [pid for pid in descendants(run.pid) if _inside(pid) in (1, 2)]
+    """The same of a run that is on for certain."""
+    found = below(run)
     assert len(found) == 2, found
-    return sorted(found, key=_inside)
+    return found
 
 
 def _inside(pid):
@@ -254,7 +260,7 @@ def test_signal_that_the_program_took_for_itself(bulkhead, sender):
 @user
 def test_stranger_is_not_visible_to_an_ordinary_user(bulkhead):
     with bulkhead.background("sleep", "60", **PIPES) as run:
-        wait_until(lambda: len(descendants(run.pid)) == 2 and _comm(children(run)[1]) == "sleep")
+        wait_until(lambda: [_comm(pid) for pid in below(run)] == ["bulkhead-init", "sleep"], what="the program")
         began = time.monotonic()
         # hardly started, it would as well be the program's own
         wait_until(lambda: time.monotonic() - began > seconds(0.2))
@@ -376,13 +382,13 @@ def test_own_kill_of_bulkhead_is_nobodys(bulkhead, grace):
 def test_stranger_just_before_the_time_out(bulkhead, sender):
     """Bulkhead, held up, sees its time-out and the end of the program at once: the stranger was first."""
     stranger = sender("stranger")
-    with bulkhead.background("--timeout", run_time(0.5), "--grace", "0", "sleep", "60", **PIPES) as run:
+    with bulkhead.background("--timeout", run_time(1.5), "--grace", "0", "sleep", "60", **PIPES) as run:
         wait_watched(run)
         began = time.monotonic()
         pid = children(run)[1]
         os.kill(run.pid, signal.SIGSTOP)
         assert stranger.send(pid)
-        wait_until(lambda: time.monotonic() - began > seconds(0.6), what="the time-out to be over")
+        wait_until(lambda: time.monotonic() - began > seconds(1.6), what="the time-out to be over")
         os.kill(run.pid, signal.SIGCONT)
         r = finish(bulkhead, run)
     r.expect("external_kill", 137, confidence="certain")
@@ -395,7 +401,8 @@ def test_stranger_in_the_grace_time(bulkhead, sender):
     stranger = sender("stranger")
     deaf = ("import signal, time\nsignal.signal(signal.SIGTERM, lambda *a: print('ready', flush=True))\n"
             "while True: time.sleep(1)\n")
-    with bulkhead.background("--timeout", run_time(0.3), "--grace", "60", PYTHON, "-c", deaf, **PIPES) as run:
+    # by then Python has to have been started and be deaf
+    with bulkhead.background("--timeout", run_time(1), "--grace", "60", PYTHON, "-c", deaf, **PIPES) as run:
         wait_watched(run)
         ready(run)
         assert stranger.send(children(run)[1])
@@ -411,12 +418,12 @@ def test_race_with_the_time_out(bulkhead):
         limit = seconds(0.3)
         with bulkhead.background("--timeout", run_time(0.3), "--grace", "0", "sleep", "60", **PIPES) as run:
             wait_watched(run)
-            began = time.monotonic()
-            pidfd = os.pidfd_open(children(run)[1])
-            wait_until(lambda: time.monotonic() - began > limit - 0.035 + i * 0.004 or run.poll() is not None)
-            with contextlib.suppress(ProcessLookupError):
+            began, there = time.monotonic(), below(run)  # or the time-out was first by far
+            with contextlib.suppress(ProcessLookupError, IndexError), contextlib.ExitStack() as stack:
+                pidfd = os.pidfd_open(there[1])
+                stack.callback(os.close, pidfd)
+                wait_until(lambda: time.monotonic() - began > limit - 0.035 + i * 0.004 or run.poll() is not None)
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.close(pidfd)
             r = finish(bulkhead, run)
         assert r.cause in ("wall_timeout", "external_kill"), r.err
         assert r.verdict["confidence"] == "certain"
