@@ -20,15 +20,18 @@ vm = pytest.mark.vm
 def run_against_the_clock(bulkhead, timeout, grace, *words):
     """
     It is over 100 ms after deadline and grace, but for what this machine is late with anyway: at
-    the deadline, at the end of the grace, and with the dying.
+    the deadline, at the end of the grace, and with the dying. Unless it is busy three times over.
     """
-    with Lateness() as lateness:
-        r = bulkhead.run("--timeout", run_time(timeout), "--grace", run_time(grace), *words)
-    late = r.verdict["usage"]["wall_us"] / 1e6 - seconds(timeout + grace)
-    assert late <= seconds(0.1) + 3 * lateness.worst, f"payload dead {late:.3f} s late"
-    late = r.duration - seconds(timeout + grace) - r.verdict["timing"]["spawn_us"] / 1e6
-    assert late <= seconds(0.1) + 3 * lateness.worst, f"all gone {late:.3f} s late"
-    return r
+    late = []
+    while len(late) < 3:
+        with Lateness() as lateness:
+            r = bulkhead.run("--timeout", run_time(timeout), "--grace", run_time(grace), *words)
+        dead = r.verdict["usage"]["wall_us"] / 1e6 - seconds(timeout + grace)
+        gone = r.duration - seconds(timeout + grace) - r.verdict["timing"]["spawn_us"] / 1e6
+        if max(dead, gone) <= seconds(0.1) + 3 * lateness.worst:
+            return r
+        late.append(f"payload dead {dead:.3f} s late, all gone {gone:.3f} s late")
+    pytest.fail("\n".join(late))
 
 
 @vm

@@ -263,12 +263,12 @@ def test_a_stopped_job_can_be_ended(terminal):
 def test_what_is_stopped_does_not_age(terminal):
     """The time in which the user has stopped it counts for no limit."""
     terminal.shell()
-    terminal.command(f"bulkhead run --timeout {run_time(1)} --idle-timeout {run_time(0.9)} "
+    terminal.command(f"bulkhead run --timeout {run_time(2)} --idle-timeout {run_time(1.9)} "
                      "sh -c 'echo ready; read x; echo got $x; exit 3'")
     terminal.expect("ready")
     terminal.type(CONTROL_Z)
     terminal.expect(r"\[1\]\+ +Stopped")
-    time.sleep(seconds(1.5))
+    time.sleep(seconds(2.5))
     terminal.command("fg")
     terminal.expect("bulkhead run")
     wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")

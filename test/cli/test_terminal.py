@@ -278,7 +278,8 @@ def test_the_program_finds_the_callers_modes(bulkhead, terminal, own):
     ("exit 0", 0), ("exit 9", 9), ("kill -9 $$", 137), ("kill -SEGV $$", 139), ("sleep 300", 124)])
 def test_the_modes_are_put_back(bulkhead, terminal, own, script, status):
     before = odd_modes(terminal)
-    terminal.start("run", *own, "--timeout", run_time(0.5), "--grace", run_time(0.2), "sh", "-c", script)
+    timeout = run_time(0.5) if status == 124 else "1m"
+    terminal.start("run", *own, "--timeout", timeout, "--grace", run_time(0.2), "sh", "-c", script)
     terminal.end(status)
     assert terminal.modes() == before
 
@@ -286,8 +287,8 @@ def test_the_modes_are_put_back(bulkhead, terminal, own, script, status):
 @pytest.mark.parametrize("status", [137, 124])
 def test_the_modes_after_one_that_could_not_put_them_back(bulkhead, terminal, own, status):
     before = odd_modes(terminal)
-    script = "stty raw -echo; " + ("kill -9 $$" if status == 137 else "sleep 300")
-    terminal.start("run", *own, "--timeout", run_time(1), "--grace", run_time(0.2), "sh", "-c", script)
+    script, timeout = ("kill -9 $$", "1m") if status == 137 else ("sleep 300", run_time(1))
+    terminal.start("run", *own, "--timeout", timeout, "--grace", run_time(0.2), "sh", "-c", f"stty raw -echo; {script}")
     terminal.end(status)
     assert terminal.modes() == before
 
@@ -503,7 +504,7 @@ def test_output_limit(bulkhead):
 
 
 def test_idle_timeout(bulkhead):
-    r = bulkhead.run("-t", "--idle-timeout", run_time(0.3), "sh", "-c", "stty -echo; echo begin; sleep 300",
+    r = bulkhead.run("-t", "--idle-timeout", run_time(1), "sh", "-c", "stty -echo; echo begin; sleep 300",
                      stdin=subprocess.DEVNULL)
     r.expect("idle_timeout", 124)
     assert r.out == "begin\r\n"

@@ -217,10 +217,10 @@ def test_idle_timeout(bulkhead):
 
 
 def test_output_puts_the_idle_timeout_off(bulkhead):
-    script = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep %g; done" % seconds(0.1)
-    r = bulkhead.run("--idle-timeout", run_time(0.5), "sh", "-c", script)
+    script = "for i in $(seq 13); do echo $i; sleep %g; done" % seconds(0.1)
+    r = bulkhead.run("--idle-timeout", run_time(1), "sh", "-c", script)
     r.expect("ok", 0)
-    assert r.out == "".join(f"{i}\n" for i in range(1, 9))
+    assert r.out == "".join(f"{i}\n" for i in range(1, 14))
 
 
 @vm
