@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "cli/prepare.h"
+#include "run/prepare.h"
 
 int cli_plan(int argc, char **argv)
 {
@@ -14,13 +14,14 @@ int cli_plan(int argc, char **argv)
 	struct request request;
 	struct prepared prepared;
 	struct error e = ERROR_INIT;
+	const struct prepare_caller us = prepare_caller_self();
 	bool json = false;
 
 	int parsed = options_parse_plan(&request, &json, &a, argc, argv, &e);
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_PLAN) : cli_fail(&e);
-	if (prepare_policy(&prepared, &request, &a, &e) < 0 ||
-		prepare_plan(&prepared, &request, &a, &e) < 0)
+	if (prepare_policy(&prepared, &request, &us, &a, &e) < 0 ||
+		prepare_plan(&prepared, &request, &us, &a, &e) < 0)
 		return cli_fail(&e);
 	const char *text = json ? plan_format_json(&prepared.plan, &prepared.host, &a)
 				: plan_format_text(&prepared.plan, &prepared.host, &a);

@@ -8,8 +8,8 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "cli/prepare.h"
-#include "cli/record.h"
+#include "run/prepare.h"
+#include "store/record.h"
 #include "cli/verdict-file.h"
 #include "run/group.h"
 
@@ -45,40 +45,6 @@ static void timeline(void *data, const struct timeline *t)
 	record_timeline(&((struct run *)data)->record, t);
 }
 
-/* What is known before anything has happened. */
-static void begin_observation(struct run *run)
-{
-	const struct prepared *p = &run->prepared;
-	const struct request *request = &run->request;
-	struct observation *o = &run->o;
-	*o = (struct observation){
-		.id = p->id,
-		.key = request->key,
-		.policy = p->policy.name  ? p->policy.name
-			: request->policy ? request->policy
-					  : "default",
-		.argv = request->argv.v,
-		.argc = request->argv.n,
-		.attempt = 1,
-		.rung = p->host.cgroup.rung,
-		.privileged = p->host.privileged,
-		.wait = WAIT_NEVER_STARTED,
-		.seccomp = p->plan.n_filter > 0,
-		.oom = p->policy.limits.oom,
-		.grace_us = p->policy.limits.grace_us,
-		.started_us = time_realtime_us(),
-		.ended_us = time_realtime_us(),
-		.kernel = p->host.kernel ? p->host.kernel : "",
-		.version = BULKHEAD_VERSION,
-	};
-	for (int l = 0; l < LIMIT_COUNT_; l++) {
-		o->limits[l].asked = p->policy.limits.v[l];
-		o->limits[l].by = p->plan.by[l];
-	}
-	if (!p->plan.capture)
-		o->limits[LIMIT_OUTPUT] = (struct observed_limit){0};
-}
-
 static void fail_setup(struct run *run, const struct error *e, struct arena *a)
 {
 	run->o.setup = (struct setup_failure){.stage = SETUP_HOST,
@@ -110,11 +76,12 @@ static void settle(void)
 
 static int get_ready(struct run *run, struct arena *a, struct error *e)
 {
+	const struct prepare_caller us = prepare_caller_self();
 	run_begin();
-	if (prepare_policy(&run->prepared, &run->request, a, e) < 0)
+	if (prepare_policy(&run->prepared, &run->request, &us, a, e) < 0)
 		return -1;
 	run_network(run->prepared.policy.network == NETWORK_NONE);
-	return prepare_plan(&run->prepared, &run->request, a, e);
+	return prepare_plan(&run->prepared, &run->request, &us, a, e);
 }
 
 static int conclude(struct run *run, struct arena *a)
@@ -166,7 +133,7 @@ int cli_run(int argc, char **argv)
 		verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
 		return cli_fail(&e);
 	int ready = get_ready(&run, &a, &e);
-	begin_observation(&run);
+	observation_begin(&run.o, &run.prepared, &run.request);
 	bool ours = ready < 0 && e.blame != BLAME_HOST;
 	record_init(&run.record, &run.o, !run.request.no_record && !ours);
 	if (ready < 0 || open_targets(&run, &a, &e) < 0)

@@ -364,30 +364,28 @@ static void plan_payload_steps(struct plan_build *b)
 	plan_payload(b, .kind = STEP_EXEC, .path = b->plan->argv.v[0]);
 }
 
-static const char *search_path(const struct plan *plan)
+static const char *search_path(const struct strv *envp)
 {
-	for (size_t i = 0; i < plan->envp.n; i++)
-		if (strncmp(plan->envp.v[i], "PATH=", 5) == 0 && plan->envp.v[i][5])
-			return plan->envp.v[i] + 5;
+	for (size_t i = 0; i < envp->n; i++)
+		if (strncmp(envp->v[i], "PATH=", 5) == 0 && envp->v[i][5])
+			return envp->v[i] + 5;
 	return "/usr/local/bin:/usr/bin:/bin";
 }
 
-/* The places where execvp(3) would look, in its order. */
-static void add_exec_paths(struct plan_build *b)
+struct strv plan_exec_paths(const struct strv *envp, const char *name, struct arena *a)
 {
-	struct plan *plan = b->plan;
-	const char *name = plan->argv.v[0];
+	struct strv list = {0};
 	if (strchr(name, '/')) {
-		strv_push(b->a, &plan->exec_paths, name);
-		return;
+		strv_push(a, &list, name);
+		return list;
 	}
-	for (const char *p = search_path(plan);; p++) {
+	for (const char *p = search_path(envp);; p++) {
 		const char *end = strchrnul(p, ':');
-		const char *dir = end > p ? arena_strndup(b->a, p, (size_t)(end - p)) : ".";
-		strv_push(b->a, &plan->exec_paths, path_join(b->a, dir, name));
+		const char *dir = end > p ? arena_strndup(a, p, (size_t)(end - p)) : ".";
+		strv_push(a, &list, path_join(a, dir, name));
 		p = end;
 		if (!*p)
-			return;
+			return list;
 	}
 }
 
@@ -447,7 +445,7 @@ static int check_sections(struct plan_build *b)
 	const char *what = p->exec.mode != EXEC_OFF        ? "exec rules"
 		: p->retry.attempts > 1                    ? "retries"
 		: p->breaker.key || p->breaker.cooldown_us ? "a breaker or cooldown"
-		: p->pool.size                             ? "a pool"
+		: p->pool.size && !b->input->has_pools     ? "a pool"
 		: p->capture_messages                      ? "messages"
 							   : NULL;
 	if (!what)
@@ -491,7 +489,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	decide_capture(&b);
 	note_user_namespaces(&b);
 	plan.envp = plan_environment(policy, input->environ, input->id, a);
-	add_exec_paths(&b);
+	plan.exec_paths = plan_exec_paths(&plan.envp, plan.argv.v[0], a);
 	if (plan_mounts(&b) < 0)
 		return -1;
 	plan_payload_steps(&b);

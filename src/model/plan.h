@@ -167,6 +167,7 @@ struct plan_input {
 	bool usual_priority; /* of the caller: nothing that would count within his session only */
 	bool capture_wanted; /* --log */
 	bool best_effort;
+	bool has_pools; /* the caller keeps boxes ready, if a policy wants them */
 	bool tty; /* a terminal of its own, in place of all that the caller has */
 	bool stdin_is_file; /* one of the caller's 0, 1, 2 is a file or disk, open for reading only */
 	uint32_t isolated_base; /* first host uid of this run's range, for --user isolated */
@@ -180,6 +181,9 @@ struct plan_input {
 int plan_make(struct plan *ret, const struct policy *policy, const struct host *host,
 	const struct resolved *resolved, const struct plan_input *input, struct arena *a,
 	struct error *e);
+
+/* Where execvp(3) would look for @name with PATH as in @envp, in its order. */
+struct strv plan_exec_paths(const struct strv *envp, const char *name, struct arena *a);
 
 /* What would enforce @limit for a run under @policy on @host, whether it is set or not. */
 enum enforced_by plan_enforced_by(

@@ -51,8 +51,10 @@ static int check_items(
 	return 0;
 }
 
+/* To a copy: the list is that of a policy which other requests may be laid over at the same time. */
 static void append(struct arena *a, struct strv *list, const struct strv *more)
 {
+	list->room = more->n > 0 ? list->n + 1 : list->room;
 	for (size_t i = 0; i < more->n; i++)
 		strv_push(a, list, more->v[i]);
 }

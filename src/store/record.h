@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLI_RECORD_H
-#define CLI_RECORD_H
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
 
 #include "base/arena.h"
 #include "model/observation.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "cli/prepare.h"
+#include "run/prepare.h"
 
 /* From requests to plans, on the host that this runs on. */
 
@@ -23,6 +23,7 @@
 struct fixture {
 	struct arena a;
 	struct request request;
+	struct prepare_caller caller;
 	struct prepared prepared;
 	struct error e;
 };
@@ -31,7 +32,10 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	*state = f;
-	return f ? 0 : -1;
+	if (!f)
+		return -1;
+	f->caller = prepare_caller_self();
+	return 0;
 }
 
 static int teardown(void **state)
@@ -50,9 +54,9 @@ static void argument(struct fixture *f, const char *word)
 static int prepare(struct fixture *f)
 {
 	f->e = ERROR_INIT;
-	if (prepare_policy(&f->prepared, &f->request, &f->a, &f->e) < 0)
+	if (prepare_policy(&f->prepared, &f->request, &f->caller, &f->a, &f->e) < 0)
 		return -1;
-	return prepare_plan(&f->prepared, &f->request, &f->a, &f->e);
+	return prepare_plan(&f->prepared, &f->request, &f->caller, &f->a, &f->e);
 }
 
 static void refused(struct fixture *f, enum blame blame, const char *words)
@@ -200,6 +204,155 @@ static void test_without_a_terminal_the_group_is_its_own(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- on behalf of somebody else ---- */
+
+static char *given[] = {(char *)"PATH=/given/bin", (char *)"GIVEN=1", NULL};
+
+static void for_somebody(struct fixture *f)
+{
+	f->caller = (struct prepare_caller){
+		.environ = given, .cwd = "/tmp", .home = "/root", .capture = true};
+}
+
+static bool has_variable(const struct plan *plan, const char *entry)
+{
+	for (size_t i = 0; i < plan->envp.n; i++)
+		if (strcmp(plan->envp.v[i], entry) == 0)
+			return true;
+	return false;
+}
+
+static bool has_step(const struct plan *plan, enum step_kind kind, const char *path)
+{
+	for (size_t i = 0; i < plan->payload.n; i++)
+		if (plan->payload.v[i].kind == kind &&
+			(!path || strcmp(plan->payload.v[i].path, path) == 0))
+			return true;
+	return false;
+}
+
+/* Nothing of this process shows: not its environment, directory, terminal or descriptors. */
+static void test_nothing_of_us_is_the_runs(void **state)
+{
+	struct fixture *f = *state;
+	need_boxes(f);
+	for_somebody(f);
+	setenv("BULKHEAD_TEST_OURS", "1", 1);
+	argument(f, "word");
+	planned(f);
+	unsetenv("BULKHEAD_TEST_OURS");
+	const struct plan *plan = &f->prepared.plan;
+	assert_false(has_variable(plan, "BULKHEAD_TEST_OURS=1"));
+	assert_true(has_variable(plan, "GIVEN=1"));
+	assert_int_equal(plan->exec_paths.n, 1);
+	assert_string_equal(plan->exec_paths.v[0], "/given/bin/word");
+	assert_true(has_step(plan, STEP_CHDIR, "/tmp"));
+	assert_true(f->prepared.input.own_process_group);
+	assert_false(f->prepared.input.stdin_is_file);
+	assert_null(f->prepared.resolved.console);
+	assert_true(plan->capture);
+}
+
+static void test_a_box_may_be_made_before_its_command(void **state)
+{
+	struct fixture *f = *state;
+	need_boxes(f);
+	for_somebody(f);
+	refused(f, BLAME_REQUEST, "the command is an empty word");
+	f->caller.parked = true;
+	planned(f);
+	assert_true(has_step(&f->prepared.plan, STEP_EXEC, NULL));
+}
+
+static void test_a_host_that_was_probed_before(void **state)
+{
+	struct fixture *f = *state;
+	struct host host;
+	need_boxes(f);
+	for_somebody(f);
+	host = f->prepared.host;
+	host.memory_bytes = 4321;
+	f->caller.host = &host;
+	argument(f, "true");
+	planned(f);
+	assert_int_equal(f->prepared.host.memory_bytes, 4321);
+	assert_string_equal(f->prepared.host.cwd, "/tmp");
+}
+
+/* One policy under two requests at a time: neither shows in the other. */
+static void test_requests_do_not_share_lists(void **state)
+{
+	struct fixture *f = *state;
+	struct prepared first;
+	need_boxes(f);
+	for_somebody(f);
+	argument(f, "true");
+	planned(f);
+	const struct policy policy = f->prepared.policy;
+	f->caller.policy = &policy;
+	strv_push(&f->a, &f->request.env.unset, "FIRST");
+	planned(f);
+	first = f->prepared;
+	f->request.env.unset = (struct strv){0};
+	strv_push(&f->a, &f->request.env.unset, "SECOND");
+	planned(f);
+	const struct strv *x = &first.policy.env.unset, *y = &f->prepared.policy.env.unset;
+	assert_int_equal(x->n, policy.env.unset.n + 1);
+	assert_string_equal(x->v[x->n - 1], "FIRST");
+	assert_string_equal(y->v[y->n - 1], "SECOND");
+}
+
+/* ---- a run in a box that there is ---- */
+
+static int prepare_in(struct fixture *f, const struct prepared *box)
+{
+	f->e = ERROR_INIT;
+	return prepare_entry(&f->prepared, box, &f->request, &f->caller, &f->a, &f->e);
+}
+
+static void test_a_run_in_a_box(void **state)
+{
+	struct fixture *f = *state;
+	struct prepared box;
+	need_boxes(f);
+	for_somebody(f);
+	f->caller.parked = true;
+	planned(f);
+	box = f->prepared;
+	f->caller.parked = false;
+	argument(f, "/bin/word");
+	f->request.limit_given[LIMIT_NOFILE] = true;
+	f->request.limits[LIMIT_NOFILE] = (struct limit_value){.set = true, .value = 77};
+	assert_int_equal(prepare_in(f, &box), 0);
+	assert_string_not_equal(f->prepared.id, box.id);
+	assert_string_equal(f->prepared.plan.argv.v[0], "/bin/word");
+	assert_string_equal(f->prepared.policy.name, "default");
+	assert_int_equal(f->prepared.policy.limits.v[LIMIT_NOFILE].value, 77);
+	assert_false(box.policy.limits.v[LIMIT_NOFILE].set);
+	assert_int_equal(f->prepared.uids_fd, -1);
+}
+
+static void test_a_run_does_not_change_its_box(void **state)
+{
+	struct fixture *f = *state;
+	struct prepared box;
+	need_boxes(f);
+	for_somebody(f);
+	argument(f, "true");
+	planned(f);
+	box = f->prepared;
+	f->request.root = "/";
+	assert_int_equal(prepare_in(f, &box), -1);
+	assert_non_null(strstr(f->e.text, "cannot have other paths"));
+	f->request.root = NULL;
+	f->request.policy = "tool";
+	assert_int_equal(prepare_in(f, &box), -1);
+	assert_non_null(strstr(f->e.text, "cannot have another policy"));
+	assert_int_equal(f->e.blame, BLAME_REQUEST);
+	f->request.policy = "default";
+	assert_int_equal(prepare_in(f, &box), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -213,6 +366,12 @@ int main(void)
 		TEST(test_paths_that_do_not_exist),
 		TEST(test_isolated_users),
 		TEST(test_without_a_terminal_the_group_is_its_own),
+		TEST(test_nothing_of_us_is_the_runs),
+		TEST(test_a_box_may_be_made_before_its_command),
+		TEST(test_a_host_that_was_probed_before),
+		TEST(test_requests_do_not_share_lists),
+		TEST(test_a_run_in_a_box),
+		TEST(test_a_run_does_not_change_its_box),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

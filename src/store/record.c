@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/record.h"
+#include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

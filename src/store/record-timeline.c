@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
-#include "cli/record.h"
+#include "store/record.h"
 #include "store/timeline-file.h"
 
 /* The run's directory: there already when its output is kept in it, or since an earlier point. */
