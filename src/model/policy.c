@@ -129,6 +129,7 @@ struct source_file {
 	struct document document;
 	const char *path;
 	const struct node *root;
+	bool from_client; /* who must not name files */
 };
 
 static int load_any(struct loader *l, struct policy *ret, const char *name, struct error *e);
@@ -165,6 +166,9 @@ static int load_extended(
 		if (entry->node->kind != NODE_STRING || !*entry->node->text)
 			return document_error(&file->document, entry->node->place, e,
 				"extends must be the name or path of a policy, or null");
+		if (file->from_client && !policy_is_name(entry->node->text))
+			return document_error(&file->document, entry->node->place, e,
+				"extends must be the name of a policy here, or null");
 		name = extended_name(l, file, entry->node->text);
 	}
 	if (load_any(l, ret, name, e) == 0)
@@ -246,6 +250,24 @@ int policy_load(struct policy *ret, struct arena *a, const struct policy_source 
 	policy.name = arena_strdup(a, name_or_path);
 	if (policy_check(&policy, e) < 0)
 		return error_wrap(e, "policy '%s'", policy.name);
+	*ret = policy;
+	return 0;
+}
+
+int policy_load_text(struct policy *ret, struct arena *a, const struct policy_source *source,
+	const char *text, size_t size, struct error *e)
+{
+	struct loader l = {.arena = a, .source = source};
+	struct source_file file = {
+		.document = {.label = "policy '" POLICY_INLINE "'", .blame = BLAME_POLICY},
+		.from_client = true,
+	};
+	struct policy policy;
+	if (load_text(&l, &policy, &file, text, size, ORIGIN_ASKED, false, e) < 0)
+		return -1;
+	policy.name = POLICY_INLINE;
+	if (policy_check(&policy, e) < 0)
+		return error_wrap(e, "%s", file.document.label);
 	*ret = policy;
 	return 0;
 }

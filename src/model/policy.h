@@ -157,6 +157,16 @@ bool policy_is_name(const char *text);
 int policy_load(struct policy *ret, struct arena *a, const struct policy_source *source,
 	const char *name_or_path, struct error *e);
 
+/* What an inline policy is called. */
+#define POLICY_INLINE "inline"
+
+/*
+ * The same for a policy that came with a request, in @text of @size bytes: YAML or JSON. It can
+ * extend only what has a name: who sends it does not choose a file that is read.
+ */
+int policy_load_text(struct policy *ret, struct arena *a, const struct policy_source *source,
+	const char *text, size_t size, struct error *e);
+
 /*
  * Nonsense combinations that no single value shows (swap without memory, grow below 1, idle
  * time-out above the wall time-out, …). 0; or -1 with e set to the first one.

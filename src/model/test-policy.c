@@ -322,6 +322,41 @@ static void test_lookup(void **state)
 	assert_int_equal(load_ok(&a, files, "tool").limits.v[LIMIT_PIDS].value, 512);
 }
 
+static void inline_refused(const char *text, const char *expected)
+{
+	static struct memory_file files[] = {
+		{"/etc/own.yaml", "limits: {memory: 64M}"}, {NULL, NULL}};
+	cleanup_arena struct arena a = ARENA_INIT;
+	const struct policy_source source = {memory_read, files};
+	struct policy policy = {.name = "untouched"};
+	struct error e = ERROR_INIT;
+	assert_int_equal(policy_load_text(&policy, &a, &source, text, strlen(text), &e), -1);
+	assert_string_equal(policy.name, "untouched");
+	assert_string_equal(e.text, expected);
+	assert_int_equal(e.blame, BLAME_POLICY);
+}
+
+static void test_inline(void **state)
+{
+	static const char text[] = "{\"extends\": \"tool\", \"limits\": {\"pids\": 7}}";
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p;
+	(void)state;
+	assert_int_equal(policy_load_text(&p, &a, NULL, text, strlen(text), NULL), 0);
+	assert_string_equal(p.name, POLICY_INLINE);
+	assert_int_equal(p.limits.v[LIMIT_PIDS].value, 7);
+	assert_int_equal(p.limits.v[LIMIT_PIDS].origin, ORIGIN_ASKED);
+	assert_int_equal(p.limits.v[LIMIT_MEMORY].value, 1 << 30);
+	inline_refused("{\"extends\": \"/etc/own.yaml\"}",
+		"policy 'inline' line 1 column 13: extends must be the name of a policy here, or "
+		"null");
+	inline_refused("{\"extends\": \"./own.yaml\"}",
+		"policy 'inline' line 1 column 13: extends must be the name of a policy here, or "
+		"null");
+	inline_refused("{\"limits\": {\"swap\": \"1M\", \"memory\": null}}",
+		"policy 'inline': limits.swap limits nothing without limits.memory; set that too");
+}
+
 static void test_golden(void **state)
 {
 	static const char *const names[] = {"default", "strict", NULL};
@@ -356,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_inline),
 		cmocka_unit_test(test_golden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

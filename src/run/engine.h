@@ -40,7 +40,8 @@ struct engine_options {
 	unsigned max_runs; /* starting or running, in all boxes */
 	unsigned max_boxes; /* kept and pooled, and those of single runs */
 	unsigned max_queue; /* runs that wait, for each uid and in all 8 times that */
-	uint64_t memory_bytes; /* that all limits together may promise; 0: the host's, or our group's */
+	uint64_t
+		memory_bytes; /* that all limits together may promise; 0: the host's, or our group's */
 	unsigned keep_ended; /* ended runs that are remembered here; the store has all of them */
 };
 
@@ -53,8 +54,12 @@ struct engine_client {
 
 struct engine_request {
 	struct request request; /* borrowed until the call returns */
+	const char *
+		policy_text; /* a policy of its own (policy_load_text()) instead of request.policy; or NULL */
+	size_t policy_size;
 	const char *box; /* the id of a kept box; NULL: one of the run's own */
-	const char *cwd; /* where the command starts, inside the box; NULL: where the box's policy says */
+	const char *
+		cwd; /* where the command starts, inside the box; NULL: where the box's policy says */
 	const char *stdin_text; /* all of its stdin, or NULL */
 	size_t stdin_size;
 	bool stdin_open; /* stdin is a pipe that live_stdin() feeds; else it is empty */
