@@ -2,7 +2,6 @@
 #include "cli/options.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
-#include "base/time.h"
 #include "model/policy-keys.h"
 
 /* What one kind of option does with its value. */
@@ -60,76 +58,25 @@ static int set_flag(struct option_target *t, const struct option_spec *o,
 	return 0;
 }
 
-/*
- * The range of each limit in words, and the least that makes sense on a command line where that is
- * more than what the model takes (a memory limit of 12 bytes is a forgotten unit).
- */
-static const struct range {
-	uint64_t least;
-	const char *least_text, *most_text;
-	const char *why_not_less;
-} ranges[LIMIT_COUNT_] = {
-	[LIMIT_MEMORY] = {1 << 20, "1M", "8 EiB", "no program can start with less"},
-	[LIMIT_SWAP] = {0, "0", "8 EiB"},
-	[LIMIT_CPUS] = {10, "0.01", "8192"},
-	[LIMIT_PIDS] = {1, "1", "4194304"},
-	[LIMIT_TIMEOUT] = {1000, "1ms", "292 years", "nothing can run in less"},
-	[LIMIT_CPU_TIME] = {1000, "1ms", "292 years", "nothing can run in less"},
-	[LIMIT_IDLE_TIMEOUT] = {1000, "1ms", "292 years", "nothing can run in less"},
-	[LIMIT_OUTPUT] = {0, "0", "8 EiB"},
-	[LIMIT_FILE_SIZE] = {0, "0", "8 EiB"},
-	[LIMIT_TMP_SIZE] = {4096, "4K", "8 EiB", "a page is the least that a file takes"},
-	[LIMIT_NOFILE] = {4, "4", "2147483647", "a program needs three and one for its libraries"},
-	[LIMIT_ADDRESS_SPACE] = {1 << 20, "1M", "8 EiB", "no program can start with less"},
-};
-
-static const char *unit_hint(enum limit limit)
-{
-	static const char *const hints[] = {
-		[UNIT_BYTES] = "not a size, such as 64M, 2G, 1.5GiB",
-		[UNIT_US] = "not a duration, such as 500ms, 30s, 5m, 1h30m",
-		[UNIT_COUNT] = "not a whole number",
-		[UNIT_MILLI_CPUS] = "not a number of CPUs, such as 2 or 0.5",
-	};
-
-	return hints[limit_unit(limit)];
-}
-
 static int set_limit(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
 {
 	enum limit limit = (enum limit)o->field;
-	const struct range *range = &ranges[limit];
-	struct limit_value parsed;
+	char why[LIMIT_WHY_SIZE];
 
-	if (limit_parse(limit, value, &parsed) < 0) {
-		if (errno != ERANGE)
-			return refuse(e, o, value, "%s", unit_hint(limit));
-		return refuse(e, o, value, "must be from %s to %s, or 'unlimited'",
-			range->least_text, range->most_text);
-	}
-	if (parsed.set && parsed.value < range->least)
-		return refuse(e, o, value, "must be at least %s: %s", range->least_text,
-			range->why_not_less);
-	parsed.origin = ORIGIN_ASKED;
-	t->request->limits[limit] = parsed;
+	if (limit_ask(limit, value, &t->request->limits[limit], why) < 0)
+		return refuse(e, o, value, "%s", why);
 	t->request->limit_given[limit] = true;
 	return 0;
 }
 
-#define GRACE_MOST_US (3600 * US_PER_SEC)
-
 static int set_grace(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
 {
-	uint64_t us;
+	char why[LIMIT_WHY_SIZE];
 
-	if (parse_duration(value, &us) < 0)
-		return refuse(e, o, value, "%s", unit_hint(LIMIT_TIMEOUT));
-	if (us > GRACE_MOST_US)
-		return refuse(
-			e, o, value, "more than 1h: what does not end in that time never will");
-	t->request->grace_us = us;
+	if (grace_ask(value, &t->request->grace_us, why) < 0)
+		return refuse(e, o, value, "%s", why);
 	t->request->grace_given = true;
 	return 0;
 }
@@ -217,20 +164,13 @@ static int set_dir(
 	return set_text(t, o, value, e);
 }
 
-#define KEY_MAX 256
-
 static int set_key(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
 {
-	size_t size = strlen(value);
+	const char *fault = request_key_fault(value);
 
-	if (size > KEY_MAX)
-		return refuse(e, o, value, "longer than %d bytes", KEY_MAX);
-	if (!utf8_valid(value, size))
-		return refuse(e, o, value, "not UTF-8");
-	for (const char *c = value; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return refuse(e, o, value, "has a control character");
+	if (fault)
+		return refuse(e, o, value, "%s", fault);
 	return set_text(t, o, value, e);
 }
 

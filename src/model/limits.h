@@ -84,4 +84,14 @@ const char *limit_format(enum limit limit, const struct limit_value *value, char
  */
 int limit_parse(enum limit limit, const char *text, struct limit_value *ret);
 
+#define LIMIT_WHY_SIZE 256
+/*
+ * The same for who asks for a limit of one run, on a command line or over the socket: what is hardly meant
+ * is refused too. 0; or -1, what is wrong with @text in @why, for after its name.
+ */
+int limit_ask(
+	enum limit limit, const char *text, struct limit_value *ret, char why[LIMIT_WHY_SIZE]);
+/* The grace time likewise. */
+int grace_ask(const char *text, uint64_t *ret_us, char why[LIMIT_WHY_SIZE]);
+
 #endif

@@ -3,7 +3,24 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "model/policy-keys.h"
+
+#define KEY_MAX 256
+
+const char *request_key_fault(const char *key)
+{
+	size_t size = strlen(key);
+
+	if (size > KEY_MAX)
+		return "longer than 256 bytes";
+	if (!utf8_valid(key, size))
+		return "not UTF-8";
+	for (const char *c = key; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return "has a control character";
+	return NULL;
+}
 
 /*
  * A limit of the policy that makes no sense beside one that was asked for gives way to it:

@@ -36,6 +36,9 @@ struct request {
 	const char *log_dir; /* NULL: output is not captured, unless a limit needs it */
 };
 
+/* What is wrong with @key as a name for runs that belong together, for after it; or NULL. */
+const char *request_key_fault(const char *key);
+
 /* Lay @request over @policy (its command-line options override single fields; lists are appended). */
 int request_apply(
 	const struct request *request, struct policy *policy, struct arena *a, struct error *e);
