@@ -19,6 +19,12 @@
 /* A pipe holds a megabyte at most unless its maker is privileged: what is left at the end. */
 #define DRAIN_MAX (1024 * 1024)
 
+/*
+ * What has no reader but the log is taken over at once: one buffer is enough for all runs of a daemon,
+ * and a parked or silent one needs none.
+ */
+static char shared_buffer[BUFFER_SIZE];
+
 static void on_readable(uv_poll_t *handle, int status, int events);
 
 static void read_on(struct output_stream *s)
@@ -174,7 +180,8 @@ static void open_sink(struct output_stream *s)
 		return;
 	s->sink_is_socket = S_ISSOCK(st.st_mode);
 	s->sink_fd = caller_fd_reopen(s->number, O_WRONLY);
-	if (uv_poll_init(s->owner->loop, &s->writable, s->sink_epoll) != 0)
+	s->writable_open = uv_poll_init(s->owner->loop, &s->writable, s->sink_epoll) == 0;
+	if (!s->writable_open)
 		s->sink_epoll = fd_close(s->sink_epoll);
 	s->writable.data = s;
 }
@@ -188,9 +195,9 @@ static bool is_wanted(int fd)
 
 static int open_stream(struct output_stream *s)
 {
-	if (is_wanted(s->number))
+	if (!s->owner->for_log_only && is_wanted(s->number))
 		open_sink(s);
-	s->buffer = malloc(BUFFER_SIZE);
+	s->buffer = s->owner->for_log_only ? shared_buffer : malloc(BUFFER_SIZE);
 	return s->buffer ? 0 : -1;
 }
 
@@ -201,6 +208,7 @@ static int read_from_take(struct output_stream *s, int fd)
 		return -1;
 	}
 	s->fd = fd;
+	s->readable_open = true;
 	s->readable.data = s;
 	return 0;
 }
@@ -223,15 +231,36 @@ static void init(struct output *o, uv_loop_t *loop, const struct output_hooks *h
 			.owner = o, .number = i + 1, .fd = -1, .sink_fd = -1, .sink_epoll = -1};
 }
 
-int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
-	int ret_child[2], struct error *e)
+static int open_pipes(struct output *o, int ret_child[2], struct error *e)
 {
-	init(o, loop, hooks);
 	ret_child[0] = ret_child[1] = -1;
 	for (int i = 0; i < 2; i++)
 		if (open_stream(&o->stream[i]) < 0 || open_pipe(&o->stream[i], &ret_child[i]) < 0)
 			return error_set(e, BLAME_HOST, errno, "cannot make pipes for the output");
 	return 0;
+}
+
+int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
+	int ret_child[2], struct error *e)
+{
+	init(o, loop, hooks);
+	return open_pipes(o, ret_child, e);
+}
+
+int output_open_for_log(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
+	int ret_child[2], struct error *e)
+{
+	init(o, loop, hooks);
+	o->for_log_only = true;
+	return open_pipes(o, ret_child, e);
+}
+
+void output_open_terminal_for_log(
+	struct output *o, uv_loop_t *loop, const struct output_hooks *hooks)
+{
+	init(o, loop, hooks);
+	o->for_log_only = true;
+	open_stream(&o->stream[0]);
 }
 
 int output_open_terminal(
@@ -294,7 +323,8 @@ static void close_stream(struct output_stream *s, uint64_t deadline_us)
 		uv_poll_stop(&s->writable);
 	s->sink_epoll = fd_close(s->sink_epoll);
 	s->sink_fd = fd_close(s->sink_fd);
-	free(s->buffer);
+	if (s->buffer != shared_buffer)
+		free(s->buffer);
 	s->buffer = NULL;
 }
 
@@ -303,4 +333,25 @@ void output_close(struct output *o, int timeout_ms)
 	uint64_t deadline = time_monotonic_us() + (uint64_t)timeout_ms * 1000;
 	for (int i = 0; o->loop && i < 2; i++)
 		close_stream(&o->stream[i], deadline);
+}
+
+static unsigned close_handle(uv_poll_t *handle, bool *open, uv_close_cb closed, void *data)
+{
+	if (!*open)
+		return 0;
+	*open = false;
+	handle->data = data;
+	uv_close((uv_handle_t *)handle, closed);
+	return 1;
+}
+
+unsigned output_fini(struct output *o, uv_close_cb closed, void *data)
+{
+	unsigned n = 0;
+	for (int i = 0; o->loop && i < 2; i++) {
+		struct output_stream *s = &o->stream[i];
+		n += close_handle(&s->readable, &s->readable_open, closed, data);
+		n += close_handle(&s->writable, &s->writable_open, closed, data);
+	}
+	return n;
 }

@@ -37,6 +37,7 @@ struct output_stream {
 	bool sink_is_socket;
 	size_t pending_at, pending;
 	uv_poll_t readable, writable;
+	bool readable_open, writable_open; /* libuv knows the handle */
 	char *buffer;
 };
 
@@ -58,6 +59,7 @@ struct output {
 	uint64_t seen_bytes;
 	uint64_t last_us; /* monotonic: when there last was any, or when somebody made us wait */
 	bool limit_told;
+	bool for_log_only; /* there is no caller: it goes nowhere but to hooks.seen */
 };
 
 /*
@@ -66,12 +68,18 @@ struct output {
  */
 int output_open(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
 	int ret_child[2], struct error *e);
+/* The same without a caller who wants it: it is for hooks.seen alone, and holds up nobody. */
+int output_open_for_log(struct output *o, uv_loop_t *loop, const struct output_hooks *hooks,
+	int ret_child[2], struct error *e);
 /*
  * For a payload with a terminal, whose output is one stream: it is read from there, once
  * output_read_from_take() has given the master, and goes to the caller's stdout.
  */
 int output_open_terminal(
 	struct output *o, uv_loop_t *loop, const struct output_hooks *hooks, struct error *e);
+/* And that for hooks.seen alone. */
+void output_open_terminal_for_log(
+	struct output *o, uv_loop_t *loop, const struct output_hooks *hooks);
 /* Begin to read from @master. 0, or -1 with errno and @master closed. */
 int output_read_from_take(struct output *o, int master);
 /* Read no more: what the payload still writes is lost. */
@@ -86,5 +94,10 @@ bool output_is_blocked(const struct output *o);
  * for what was never opened (all zero).
  */
 void output_close(struct output *o, int timeout_ms);
+/*
+ * After output_close(): take the handles off a loop that goes on. Returns how often @closed will be called
+ * from there, each with @data as the data of the handle; until then @o may not go away.
+ */
+unsigned output_fini(struct output *o, uv_close_cb closed, void *data);
 
 #endif

@@ -442,6 +442,45 @@ static void test_the_limit_is_told_once_and_what_is_within_it_is_passed_on(void 
 	}
 }
 
+/* ---- without a caller ---- */
+
+static unsigned handles_closed;
+
+static void on_closed(uv_handle_t *handle)
+{
+	handles_closed += handle->data == &handles_closed;
+}
+
+/* As a daemon has it: our own stdout is none of the run's, and the loop goes on when it has ended. */
+static void test_what_is_for_the_log_goes_nowhere_else(void **state)
+{
+	struct fixture *f = *state;
+	struct output_hooks hooks = {f, on_seen, on_limit};
+	struct error e = ERROR_INIT;
+	struct stat st;
+	int file = memfd_create("out", MFD_CLOEXEC);
+	dup2(file, 1);
+	assert_int_equal(output_open_for_log(&f->output, &f->loop, &hooks, f->child, &e), 0);
+	output_start(&f->output);
+	pid_t pids[] = {start_writer(f->child[0], FLOOD), start_writer(f->child[1], FLOOD)};
+	close_child_ends(f);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(end_of(pids[0]), 0);
+	assert_int_equal(end_of(pids[1]), 0);
+	restore(f);
+	assert_int_equal(f->told, 2 * FLOOD);
+	assert_int_equal(fstat(file, &st), 0);
+	close(file);
+	assert_int_equal(st.st_size, 0);
+	output_close(&f->output, 0);
+	handles_closed = 0;
+	assert_int_equal(output_fini(&f->output, on_closed, &handles_closed), 2);
+	assert_int_equal(output_fini(&f->output, on_closed, &handles_closed), 0);
+	assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(handles_closed, 2);
+	assert_int_equal(uv_loop_alive(&f->loop), 0);
+}
+
 /* ---- the end ---- */
 
 /* Something outside the box holds the pipe open: it is not waited for. */
@@ -528,6 +567,7 @@ int main(void)
 		TEST(test_a_full_disk_ends_the_stream),
 		TEST(test_a_closed_stdout_is_no_error),
 		TEST(test_the_limit_is_told_once_and_what_is_within_it_is_passed_on),
+		TEST(test_what_is_for_the_log_goes_nowhere_else),
 		TEST(test_what_is_left_is_read_and_nobody_is_waited_for),
 		TEST(test_the_callers_descriptors_stay_as_they_are),
 		TEST(test_no_descriptors_left_to_open_one),
