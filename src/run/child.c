@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "kernel/sys.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+static void on_readable(uv_poll_t *handle, int status, int events)
+{
+	struct child *c = handle->data;
+	siginfo_t info = {0};
+	(void)status;
+	(void)events;
+	long r = sys_waitid(P_PIDFD, c->pidfd, &info, WEXITED | WNOHANG, NULL);
+	if (r == 0 && info.si_pid == 0)
+		return;
+	uv_poll_stop(handle);
+	c->pidfd = fd_close(c->pidfd);
+	c->ended(c, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
+}
+
+/* There is no way to be told of its end: it is made to come at once. */
+static void end_unwatched(int pidfd)
+{
+	siginfo_t info;
+	sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG, NULL);
+}
+
+int child_watch_take(struct child *c, uv_loop_t *loop, int pidfd)
+{
+	int r = uv_poll_init(loop, &c->poll, pidfd);
+	if (r == 0) {
+		c->poll.data = c;
+		c->poll_open = true;
+		c->pidfd = pidfd;
+		uv_poll_start(&c->poll, UV_READABLE, on_readable);
+		return 0;
+	}
+	end_unwatched(pidfd);
+	fd_close(pidfd);
+	errno = -r;
+	return -1;
+}
+
+void child_signal(const struct child *c, int sig)
+{
+	if (c->pidfd >= 0)
+		sys_pidfd_send_signal(c->pidfd, sig, NULL, 0);
+}
+
+unsigned child_fini(struct child *c, uv_close_cb closed, void *data)
+{
+	c->pidfd = fd_close(c->pidfd);
+	if (!c->poll_open)
+		return 0;
+	c->poll_open = false;
+	c->poll.data = data;
+	uv_close((uv_handle_t *)&c->poll, closed);
+	return 1;
+}
+
+int child_open(pid_t pid)
+{
+	siginfo_t info = {0};
+	if (pid <= 0) {
+		errno = ECHILD;
+		return -1;
+	}
+	int pidfd = (int)sys_pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		errno = -pidfd;
+		return -1;
+	}
+	long r = sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+	if (r == 0)
+		return pidfd;
+	fd_close(pidfd);
+	errno = (int)-r;
+	return -1;
+}
