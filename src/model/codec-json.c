@@ -62,8 +62,8 @@ static size_t padding_of(const char *s, size_t size)
 	return s[size - 2] == '=' ? 2 : 1;
 }
 
-/* Text only: a NUL inside is refused like a character that is no digit. */
-static int base64_parse(const char *s, size_t size, struct arena *a, const char **ret)
+static int base64_parse(
+	const char *s, size_t size, struct arena *a, const char **ret, size_t *ret_size)
 {
 	if (size % 4 != 0)
 		return -1;
@@ -76,14 +76,11 @@ static int base64_parse(const char *s, size_t size, struct arena *a, const char 
 		if (digit < 0)
 			return -1;
 		bits = bits << 6 | (uint32_t)digit;
-		if (i % 4 == 0)
-			continue;
-		char byte = (char)(bits >> (6 - i % 4 * 2));
-		if (byte == '\0')
-			return -1;
-		out[n++] = byte;
+		if (i % 4 != 0)
+			out[n++] = (char)(bits >> (6 - i % 4 * 2));
 	}
 	*ret = out;
+	*ret_size = n;
 	return 0;
 }
 
@@ -115,16 +112,23 @@ json_t *json_visible(const char *s)
 	return there(json_string(buf_str(&b)));
 }
 
-int json_text_parse(const json_t *value, struct arena *a, const char **ret)
+int json_bytes_parse(const json_t *value, struct arena *a, const char **ret, size_t *ret_size)
 {
-	if (json_is_string(value)) {
-		*ret = arena_strndup(a, json_string_value(value), json_string_length(value));
-		return 0;
-	}
 	const json_t *base64 = json_object_get(value, "base64");
 	if (!json_is_string(base64) || json_object_size(value) != 1)
 		return -1;
-	return base64_parse(json_string_value(base64), json_string_length(base64), a, ret);
+	return base64_parse(
+		json_string_value(base64), json_string_length(base64), a, ret, ret_size);
+}
+
+int json_text_parse(const json_t *value, struct arena *a, const char **ret)
+{
+	size_t size = json_string_length(value);
+	if (json_is_string(value))
+		*ret = arena_strndup(a, json_string_value(value), size);
+	else if (json_bytes_parse(value, a, ret, &size) < 0)
+		return -1;
+	return memchr(*ret, '\0', size) ? -1 : 0; /* it would end there for the kernel */
 }
 
 static const char *dump_take(json_t *value, size_t flags, struct arena *a)

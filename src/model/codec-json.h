@@ -21,6 +21,8 @@ json_t *json_text(const char *s);
 json_t *json_visible(const char *s);
 /* Back from json_text(): in @a, without NUL inside. 0, or -1 if @value is no such thing. */
 int json_text_parse(const json_t *value, struct arena *a, const char **ret);
+/* The bytes of {"base64": "…"}, NUL too, with one behind them. 0, or -1 if @value is no such thing. */
+int json_bytes_parse(const json_t *value, struct arena *a, const char **ret, size_t *ret_size);
 /* One line and its newline, in @a; takes @value. */
 const char *json_line_take(json_t *value, struct arena *a);
 /* The same for a person: a member per line. */

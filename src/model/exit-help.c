@@ -9,24 +9,12 @@
 #include "base/buf.h"
 #include "base/parse.h"
 #include "model/cause.h"
+#include "model/signal-name.h"
 #include "model/words.h"
 
-#define SIGNAL_MAX 64
-#define RAW_MAX    (255 * 256)
+#define RAW_MAX (255 * 256)
 
 /* ---- the number ---- */
-
-static int signal_from_name(const char *text)
-{
-	const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
-
-	for (int i = 1; i <= SIGNAL_MAX; i++) {
-		const char *known = sigabbrev_np(i);
-		if (known && strcmp(known, name) == 0)
-			return i;
-	}
-	return 0;
-}
 
 static struct exit_number from_signal(int signal)
 {
