@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,25 +14,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "model/api-client.h"
-
-#define SYSTEM_SOCKET "/run/bulkhead.sock"
-#define SOCKET_NAME   "bulkhead.sock"
-
-/* ---- where it is ---- */
-
-const char *client_socket_path(struct arena *a, struct error *e)
-{
-	const char *named = getenv("BULKHEAD_SOCKET"), *dir = getenv("XDG_RUNTIME_DIR");
-	if (named && *named)
-		return named;
-	if (geteuid() == 0)
-		return SYSTEM_SOCKET;
-	if (dir && *dir)
-		return arena_printf(a, "%s/" SOCKET_NAME, dir);
-	error_set(e, BLAME_REQUEST, 0,
-		"where is the daemon? neither BULKHEAD_SOCKET nor XDG_RUNTIME_DIR is set");
-	return NULL;
-}
+#include "store/socket-path.h"
 
 static int refuse_connection(const char *path, struct error *e)
 {
@@ -215,7 +196,7 @@ int client_call(const struct client_call *call, struct http_answer *ret, struct 
 {
 	cleanup_arena struct arena a = ARENA_INIT;
 	http_answer_init(ret);
-	const char *path = client_socket_path(&a, e);
+	const char *path = socket_path(&a, e);
 	cleanup_fd int fd = path ? open_connection(path, e) : -1;
 	struct exchange x = {.fd = fd, .answer = ret};
 	return fd < 0 ? -1 : converse(&x, call, NULL, path, e);
@@ -227,7 +208,7 @@ int client_upgrade(
 	cleanup_arena struct arena a = ARENA_INIT;
 	cleanup_http_answer struct http_answer answer;
 	const struct client_call call = {.method = "GET", .path = target};
-	const char *path = client_socket_path(&a, e);
+	const char *path = socket_path(&a, e);
 	cleanup_fd int fd = path ? open_connection(path, e) : -1;
 	struct buf early = BUF_INIT;
 	struct exchange x = {.fd = fd, .answer = &answer, .early = &early};

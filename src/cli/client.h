@@ -14,9 +14,6 @@
  * daemon, a daemon that does not answer, or, with its own blame, what it refuses.
  */
 
-/* $BULKHEAD_SOCKET, else /run/bulkhead.sock for root, else $XDG_RUNTIME_DIR/bulkhead.sock. In @a. */
-const char *client_socket_path(struct arena *a, struct error *e);
-
 struct client_call {
 	const char *method;
 	const char *path; /* from client_path(), or constant; with its query */

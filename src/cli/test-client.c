@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/client.h"
+#include "store/socket-path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -220,14 +221,14 @@ static void the_socket_is_where_it_should_be(void **state)
 	cleanup_arena struct arena a = ARENA_INIT;
 	struct error e = ERROR_INIT;
 	(void)state;
-	assert_string_equal(client_socket_path(&a, &e), getenv("BULKHEAD_SOCKET"));
+	assert_string_equal(socket_path(&a, &e), getenv("BULKHEAD_SOCKET"));
 	setenv("BULKHEAD_SOCKET", "", 1);
 	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
-	assert_string_equal(client_socket_path(&a, &e),
+	assert_string_equal(socket_path(&a, &e),
 		geteuid() == 0 ? "/run/bulkhead.sock" : "/run/user/7/bulkhead.sock");
 	unsetenv("XDG_RUNTIME_DIR");
 	if (geteuid() != 0)
-		assert_null(client_socket_path(&a, &e));
+		assert_null(socket_path(&a, &e));
 }
 
 static void words_stay_within_their_segment(void **state)
