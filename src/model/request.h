@@ -36,6 +36,9 @@ struct request {
 	const char *log_dir; /* NULL: output is not captured, unless a limit needs it */
 };
 
+/* The same request with all of its text in @a, for whoever keeps it longer than its owner does. */
+void request_copy(struct request *ret, const struct request *request, struct arena *a);
+
 /* What is wrong with @key as a name for runs that belong together, for after it; or NULL. */
 const char *request_key_fault(const char *key);
 

@@ -201,6 +201,41 @@ static void test_rest(void **state)
 	}
 }
 
+/* Who keeps it keeps nothing of its owner's. */
+static void test_a_copy_stands_alone(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT, owner = ARENA_INIT;
+	struct request r = {.root = arena_strdup(&owner, "/srv/root"),
+		.key = arena_strdup(&owner, "k"),
+		.tty = true};
+	struct request copy;
+	struct bind_rule rule = {.source = arena_strdup(&owner, "/a"), .dest = NULL};
+	struct env_pair pair = {arena_strdup(&owner, "A"), arena_strdup(&owner, "b")};
+	struct policy p = policy_of(&a, "extends: default\n"), same = p;
+	give(&r, LIMIT_PIDS, true, 7);
+	r.read = r.write = (struct bind_list){&rule, 1};
+	r.env.set = &pair;
+	r.env.n_set = 1;
+	strv_push(&owner, &r.env.unset, arena_strdup(&owner, "X"));
+	strv_push(&owner, &r.argv, arena_strdup(&owner, "true"));
+	strv_push(&owner, &r.hide, arena_strdup(&owner, "/h"));
+	strv_push(&owner, &r.tmpfs, arena_strdup(&owner, "/t"));
+	apply(&r, &p, &a);
+	const char *expected = arena_strdup(&a, policy_format_json(&p, &a));
+	request_copy(&copy, &r, &a);
+	*(char *)pair.key = *(char *)pair.value = *(char *)rule.source = '!';
+	*(char *)r.hide.v[0] = *(char *)r.tmpfs.v[0] = *(char *)r.argv.v[0] = '!';
+	*(char *)r.env.unset.v[0] = *(char *)r.root = *(char *)r.key = '!';
+	arena_fini(&owner);
+	apply(&copy, &same, &a);
+	assert_string_equal(policy_format_json(&same, &a), expected);
+	assert_string_equal(copy.argv.v[0], "true");
+	assert_null(copy.argv.v[1]);
+	assert_string_equal(copy.key, "k");
+	assert_true(copy.tty);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_filesystem),
 		cmocka_unit_test(test_env),
 		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_a_copy_stands_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

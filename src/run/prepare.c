@@ -92,9 +92,12 @@ static int load_policy(struct prepared *p, const struct request *request,
 	return policy_check(&p->policy, e);
 }
 
-static void name_run(struct prepared *p, uint64_t random)
+static void name_run(struct prepared *p, const struct prepare_caller *caller, uint64_t random)
 {
-	run_id_format(time_realtime_us() / 1000, random, p->id);
+	if (caller->id)
+		memcpy(p->id, caller->id, sizeof(p->id));
+	else
+		run_id_format(time_realtime_us() / 1000, random, p->id);
 }
 
 /* What is parked gets its command later: any word stands for it in the plan. */
@@ -109,7 +112,7 @@ static void fill_input(
 	struct prepared *p, const struct request *request, const struct prepare_caller *caller)
 {
 	uint64_t random = random_u64();
-	name_run(p, random);
+	name_run(p, caller, random);
 	p->input = (struct plan_input){
 		.id = p->id,
 		.argv = command_of(request, caller),

@@ -34,6 +34,7 @@ struct prepare_caller {
 	const char *home; /* the same; what "~" means */
 	const struct host *host; /* probed before; NULL: to be probed now */
 	const struct policy *policy; /* loaded before; NULL: the one that the request names */
+	const char *id; /* the run's, which has one already; NULL: a new one */
 	bool capture; /* the output is captured, whatever the policy says */
 	bool parked; /* the box is made ahead of its command: argv may be empty */
 };
