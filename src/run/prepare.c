@@ -195,16 +195,21 @@ static const char *asks_for_box(const struct prepared *box, const struct request
 						 : NULL;
 }
 
+int prepare_entry_check(const struct prepared *box, const struct request *request, struct error *e)
+{
+	const char *what = asks_for_box(box, request);
+	return what ? error_set(e, BLAME_REQUEST, EINVAL, "a run in a box cannot have %s", what)
+		    : 0;
+}
+
 int prepare_entry(struct prepared *ret, const struct prepared *box, const struct request *request,
 	const struct prepare_caller *caller, struct arena *a, struct error *e)
 {
 	struct prepare_caller inside = *caller;
-	const char *what = asks_for_box(box, request);
 	inside.policy = &box->policy;
-	if (prepare_policy(ret, request, &inside, a, e) < 0)
+	if (prepare_policy(ret, request, &inside, a, e) < 0 ||
+		prepare_entry_check(box, request, e) < 0)
 		return -1;
-	if (what)
-		return error_set(e, BLAME_REQUEST, 0, "a run in a box cannot have %s", what);
 	ret->host = box->host;
 	ret->resolved = box->resolved;
 	fill_input(ret, request, &inside);

@@ -63,6 +63,12 @@ int prepare_entry(struct prepared *ret, const struct prepared *box, const struct
 	const struct prepare_caller *caller, struct arena *a, struct error *e);
 
 /*
+ * The same question alone: what a box only can have is refused (BLAME_REQUEST). For a run that is to
+ * wait before it is prepared.
+ */
+int prepare_entry_check(const struct prepared *box, const struct request *request, struct error *e);
+
+/*
  * What is known before anything has happened, also where preparing has failed. Strings are borrowed from @p
  * and @request.
  */
