@@ -2,7 +2,6 @@
 #include "run/denied.h"
 
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,30 +44,37 @@ static void read_log(int fd, pid_t pid, struct denied_call *ret)
 		denied_parse(record, pid, ret);
 }
 
-static void wait_for_record(int fd, pid_t pid, struct denied_call *ret)
+void denied_begin(struct denied *d, const struct observation *o)
 {
-	uint64_t end = time_monotonic_us() + DENIED_WAIT_MS * US_PER_MS, now;
-	read_log(fd, pid, ret);
-	while (!ret->known && (now = time_monotonic_us()) < end) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		if (poll(&p, 1, (int)((end - now) / US_PER_MS) + 1) <= 0)
-			return;
-		read_log(fd, pid, ret);
-	}
+	bool killed = o->wait == WAIT_SIGNALED && o->term_signal == SIGSYS && o->leader_pid != 0;
+	*d = DENIED_INIT;
+	if (!killed)
+		return;
+	d->fd = kmsg_open();
+	d->until_us = time_monotonic_us() + (uint64_t)DENIED_WAIT_MS * US_PER_MS;
 }
 
-void denied_find(struct observation *o, const struct plan *plan, struct arena *a)
+static void judge(struct denied_call *call, const struct plan *plan, struct arena *a)
 {
-	struct denied_call *call = &o->denied;
-	if (o->wait != WAIT_SIGNALED || o->term_signal != SIGSYS || o->leader_pid == 0)
-		return;
-	cleanup_fd int fd = kmsg_open();
-	if (fd < 0)
-		return;
-	wait_for_record(fd, o->leader_pid, call);
-	if (!call->known)
-		return;
 	call->name = filter_call_name(call->arch, call->number, a);
 	uint32_t fate = filter_fate(plan->filter, plan->n_filter, call->arch, call->number);
 	call->by_filter = (fate & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_KILL_PROCESS;
+}
+
+bool denied_look(struct denied *d, struct observation *o, const struct plan *plan, struct arena *a)
+{
+	if (d->fd < 0)
+		return true;
+	read_log(d->fd, o->leader_pid, &o->denied);
+	if (!o->denied.known && time_monotonic_us() < d->until_us)
+		return false;
+	if (o->denied.known)
+		judge(&o->denied, plan, a);
+	denied_close(d);
+	return true;
+}
+
+void denied_close(struct denied *d)
+{
+	d->fd = fd_close(d->fd);
 }

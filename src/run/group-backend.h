@@ -38,7 +38,8 @@ struct group {
 	struct group_entry entry;
 	int oom_fd;
 	int oom_kill_fd; /* kept on the file with the count of kills */
-	int cpu_fd; /* kept, opened at first use */
+	int events_fd; /* kept, opened at first use, as are those that follow */
+	int cpu_fd;
 	int memory_fd;
 	int pids_fd;
 	int pressure_fd[3]; /* cpu, memory, io */

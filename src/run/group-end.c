@@ -49,10 +49,38 @@ bool group_freeze(struct group *g, bool frozen)
 	return core >= 0 && cgroup_freeze(core, frozen) == 0;
 }
 
-bool group_empty(struct group *g)
+void group_signal(struct group *g, int sig)
+{
+	int procs = group_procs_fd(g);
+	if (procs >= 0)
+		cgroup_signal_each(procs, sig);
+}
+
+int group_events_fd(struct group *g)
 {
 	int core = group_fd(g, CONTROLLER_CORE);
-	int populated = core >= 0 ? cgroup_populated(core) : -1;
+	if (g->events_fd < 0 && core >= 0)
+		g->events_fd = cgroup_open_file(core, "cgroup.events", O_RDONLY);
+	return g->events_fd;
+}
+
+/* 1, 0, or -1 where it is not told. */
+static int read_populated(const struct group *g)
+{
+	char text[CGROUP_TEXT_SIZE];
+	uint64_t populated;
+	int core = group_fd(g, CONTROLLER_CORE);
+	if (g->events_fd < 0)
+		return core >= 0 ? cgroup_populated(core) : -1;
+	if (cgroup_reread(g->events_fd, text, sizeof(text)) <= 0 ||
+		cgroup_text_key(text, "populated", &populated) < 0)
+		return -1;
+	return populated != 0;
+}
+
+bool group_empty(struct group *g)
+{
+	int populated = read_populated(g);
 	if (populated >= 0)
 		return populated == 0;
 	int procs = group_procs_fd(g);

@@ -46,7 +46,8 @@ static struct group *group_new(const struct host_cgroup *host)
 	g->host = host;
 	g->ops = ops_of[host->rung];
 	g->entry.into_fd = -1;
-	g->oom_fd = g->oom_kill_fd = g->cpu_fd = g->memory_fd = g->pids_fd = -1;
+	g->oom_fd = g->oom_kill_fd = g->events_fd = -1;
+	g->cpu_fd = g->memory_fd = g->pids_fd = -1;
 	for (int i = 0; i < 3; i++)
 		g->pressure_fd[i] = -1;
 	for (int c = 0; c < CONTROLLER_COUNT_; c++)
@@ -209,6 +210,7 @@ static void close_fds(struct group *g)
 	g->entry.into_fd = -1;
 	g->oom_fd = fd_close(g->oom_fd);
 	g->oom_kill_fd = fd_close(g->oom_kill_fd);
+	g->events_fd = fd_close(g->events_fd);
 	g->cpu_fd = fd_close(g->cpu_fd);
 	g->memory_fd = fd_close(g->memory_fd);
 	g->pids_fd = fd_close(g->pids_fd);
@@ -288,6 +290,13 @@ int group_open(struct group **ret, const struct host_cgroup *host, const struct 
 	return -1;
 }
 
+const char *group_id(const struct group *g)
+{
+	struct group_owner owner;
+	const char *id;
+	return group_name_parse(g->name, &owner, &id) ? id : g->name;
+}
+
 const struct group_entry *group_entry(const struct group *g)
 {
 	return &g->entry;
@@ -306,18 +315,28 @@ static int say_what_is_left(struct group *g, enum controller left, int errnum, s
 		g->dir[left].base, g->name, buf_str(&list));
 }
 
-int group_close(struct group *g, struct error *e)
+bool group_try_close(struct group *g, bool last, struct error *e)
 {
-	int r = 0;
-	close_fds(g);
 	/* Most often it is empty already, and the kernel says so by removing it. */
 	enum controller left = remove_dirs(g);
-	if (left != CONTROLLER_COUNT_) {
-		group_wait_empty(group_procs_fd(g), time_monotonic_us() + CLOSE_TIMEOUT_US);
-		left = remove_dirs(g);
-	}
+	if (left != CONTROLLER_COUNT_ && !last)
+		return false;
 	if (left != CONTROLLER_COUNT_)
-		r = say_what_is_left(g, left, errno, e);
+		say_what_is_left(g, left, errno, e);
 	group_free(g);
-	return r;
+	return true;
+}
+
+int group_close(struct group *g, struct error *e)
+{
+	struct error left = ERROR_INIT;
+	if (group_try_close(g, false, NULL))
+		return 0;
+	group_wait_empty(group_procs_fd(g), time_monotonic_us() + CLOSE_TIMEOUT_US);
+	group_try_close(g, true, &left);
+	if (left.blame == BLAME_NONE)
+		return 0;
+	if (e)
+		*e = left;
+	return -1;
 }

@@ -87,10 +87,19 @@ unsigned group_sample(struct group *g, struct timeline_point *ret);
  * namespace instead).
  */
 bool group_kill(struct group *g);
+/* A signal to each process of the group, through pidfds that are checked to be of it. */
+void group_signal(struct group *g, int sig);
 /* Stop and continue everything (job control); false where the rung cannot. */
 bool group_freeze(struct group *g, bool frozen);
 /* True when no process is left; on rung none always. */
 bool group_empty(struct group *g);
+/*
+ * A descriptor that becomes exceptional (POLLPRI) when group_empty() may have changed, up to 10 ms late;
+ * opened at the first call, group_empty() takes the event off. -1 where there is none.
+ */
+int group_events_fd(struct group *g);
+/* The ID of its name. */
+const char *group_id(const struct group *g);
 
 /*
  * Read counters (against those of group_open()), peaks and times into @o: counters, usage. To be
@@ -104,6 +113,12 @@ void group_read(struct group *g, struct observation *o, struct arena *a);
  * -1 when something is left, with e naming the directory and the processes in it.
  */
 int group_close(struct group *g, struct error *e);
+
+/*
+ * The same without a wait: true when @g is removed and freed. False while somebody is in it; come
+ * again, or, with @last, give up: then also true, with e as group_close() has it.
+ */
+bool group_try_close(struct group *g, bool last, struct error *e);
 
 /*
  * End and remove the groups which dead bulkheads left below the bases of @host: those whose TOKEN names a

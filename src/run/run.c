@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/run.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,11 +11,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "run/foreground.h"
 #include "run/guard.h"
-#include "run/denied.h"
-#include "run/victims.h"
-#include "run/virtual-peak.h"
-#include "run/watch.h"
 
 /* How long output that the caller does not read may keep a run that has ended. */
 #define FLUSH_MS 10000
@@ -49,34 +47,35 @@ static void fail_setup(struct observation *o, const struct error *e, struct aren
 		.what = arena_strdup(a, e->text)};
 }
 
-static int open_groups(struct watch *w, struct error *e)
+static int open_groups(struct foreground *f, struct observation *o, struct error *e)
 {
-	const struct host *host = w->request->host;
+	const struct plan *plan = f->request->plan;
+	const struct limits *limits = &plan->policy->limits;
 	enum enforced_by by[LIMIT_COUNT_];
-	if (!w->plan->wants_group)
+	if (!plan->wants_group)
 		return 0;
-	memcpy(by, w->plan->by, sizeof(by));
+	memcpy(by, plan->by, sizeof(by));
 	struct group_spec spec = {
-		.id = w->plan->id, .limits = w->limits, .oom_group = w->limits->oom == OOM_GROUP};
-	if (group_open(&w->group, &host->cgroup, &spec, by, e) < 0)
+		.id = plan->id, .limits = limits, .oom_group = limits->oom == OOM_GROUP};
+	if (group_open(&f->group, &f->request->host->cgroup, &spec, by, e) < 0)
 		return -1;
 	for (int l = 0; l < LIMIT_COUNT_; l++)
-		w->o->limits[l].by = by[l];
+		o->limits[l].by = by[l];
 	return 0;
 }
 
 static void on_output(void *data, int stream, const char *bytes, size_t size, uint64_t at_us)
 {
-	struct watch *w = data;
-	const struct run_hooks *hooks = &w->request->hooks;
+	struct foreground *f = data;
+	const struct run_hooks *hooks = &f->request->hooks;
 	if (hooks->output)
-		hooks->output(hooks->data, stream, bytes, size, at_us - w->started_us);
+		hooks->output(hooks->data, stream, bytes, size, at_us - f->watch.started_us);
 }
 
 static void on_output_limit(void *data)
 {
-	struct watch *w = data;
-	killer_kill(w, ACT_OUTPUT_LIMIT, w->output.seen_bytes);
+	struct foreground *f = data;
+	killer_kill(&f->watch, ACT_OUTPUT_LIMIT, f->output.seen_bytes);
 }
 
 /* Only a limit that was asked for ends a run; the default one bounds what the log keeps. */
@@ -88,35 +87,34 @@ static uint64_t output_limit(const struct limits *limits)
 
 static void on_output_lost(void *data)
 {
-	struct watch *w = data;
-	if (w->plan->tty)
-		relay_hang_up(&w->relay);
+	struct foreground *f = data;
+	if (f->request->plan->tty)
+		relay_hang_up(&f->relay);
 }
 
-static int open_output(struct watch *w, int stdio[3], struct error *e)
+static int open_output(struct foreground *f, int stdio[3], struct error *e)
 {
-	struct output_hooks hooks = {w, on_output, on_output_limit, on_output_lost};
-	int r = w->plan->tty       ? output_open_terminal(&w->output, &w->loop, &hooks, e)
-		: w->plan->capture ? output_open(&w->output, &w->loop, &hooks, &stdio[1], e)
-				   : 0;
-	if (r < 0 || !w->plan->capture)
-		return r;
-	w->output.limit = output_limit(w->limits);
-	w->o->usage.output_known = true;
-	return 0;
+	const struct plan *plan = f->request->plan;
+	struct output_hooks hooks = {f, on_output, on_output_limit, on_output_lost};
+	int r = plan->tty       ? output_open_terminal(&f->output, &f->loop, &hooks, e)
+		: plan->capture ? output_open(&f->output, &f->loop, &hooks, &stdio[1], e)
+				: 0;
+	if (r == 0 && plan->capture)
+		f->output.limit = output_limit(&plan->policy->limits);
+	return r;
 }
 
 /* Either the program shares the caller's, or it has one of its own. */
-static void open_terminal(struct watch *w, struct pty_look *ret_look)
+static void open_terminal(struct foreground *f, struct pty_look *ret_look)
 {
-	if (w->plan->tty)
-		relay_open(&w->relay, &w->loop, &w->output, ret_look);
+	if (f->request->plan->tty)
+		relay_open(&f->relay, &f->loop, &f->output, ret_look);
 	else
-		terminal_open(&w->terminal);
+		terminal_open(&f->terminal);
 }
 
 /* libuv's handles are linked with each other by address, and the maker has the spawn's. */
-static struct watch run;
+static struct foreground run;
 
 void run_begin(void)
 {
@@ -129,98 +127,176 @@ void run_network(bool new_network)
 	spawn_network(&run.spawn, new_network);
 }
 
-static int start(struct watch *w, struct error *e)
+/* The event loop and the signals: what the payload may not run without. */
+static int open_loop(struct foreground *f, struct error *e)
 {
+	int r = uv_loop_init(&f->loop);
+	if (r < 0)
+		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
+	f->signal_fd = signals_open();
+	return f->signal_fd < 0 ? error_set(e, BLAME_HOST, errno, "cannot wait for signals") : 0;
+}
+
+static void wake_up(void *data)
+{
+	uv_stop(&((struct foreground *)data)->loop);
+}
+
+static void on_idle(void *data)
+{
+	const struct run_hooks *hooks = &((struct foreground *)data)->request->hooks;
+	if (hooks->idle)
+		hooks->idle(hooks->data);
+}
+
+static void on_timeline(void *data, const struct timeline *t)
+{
+	const struct run_hooks *hooks = &((struct foreground *)data)->request->hooks;
+	if (hooks->timeline)
+		hooks->timeline(hooks->data, t);
+}
+
+static void begin_watch(struct foreground *f, struct observation *o, struct arena *a)
+{
+	const struct watch_spec spec = {
+		.loop = &f->loop,
+		.plan = f->request->plan,
+		.host = f->request->host,
+		.o = o,
+		.a = a,
+		.subject = &f->spawn.subject,
+		.group = f->group,
+		.output = &f->output,
+		.terminal = &f->terminal,
+		.began_us = f->request->began_us,
+		.hooks = {f, wake_up, wake_up, on_idle, on_timeline},
+	};
+	watch_init(&f->watch, &spec);
+}
+
+static int start(struct foreground *f, struct observation *o, struct arena *a, struct error *e)
+{
+	const struct plan *plan = f->request->plan;
 	struct spawn_request request = {
 		.stdio = {-1, -1, -1},
 		.signal_mask = *run_callers_mask(),
 		.pipe_was_ignored = run_pipe_was_ignored(),
 	};
-	if (run_check_descriptors((unsigned)w->plan->n_slots, e) < 0 ||
-		spawn_plan(&w->spawn, w->plan, w->a, e) < 0 || watch_open(w, e) < 0)
+	if (run_check_descriptors((unsigned)plan->n_slots, e) < 0 ||
+		spawn_plan(&f->spawn, plan, a, e) < 0 || open_loop(f, e) < 0)
 		return -1;
-	open_terminal(w, &request.look);
-	if (w->spawn.not_idmapped)
+	open_terminal(f, &request.look);
+	if (f->spawn.not_idmapped)
 		log_line("warning: '%s' is on a file system that cannot be idmapped on this "
 			 "kernel: the box's user may be unable to write there",
-			w->spawn.not_idmapped);
-	if (open_groups(w, e) < 0 || open_output(w, request.stdio, e) < 0)
+			f->spawn.not_idmapped);
+	if (open_groups(f, o, e) < 0 || open_output(f, request.stdio, e) < 0)
 		return -1;
-	request.entry = w->group ? group_entry(w->group) : NULL;
-	refused_inherit(w->o);
-	w->exits_fd = virtual_peak_open(w->o);
-	refused_open(&w->refused, w->o, w->group ? group_entry(w->group)->into_fd : -1);
-	memcpy(w->stdio, request.stdio, sizeof(w->stdio));
-	return spawn_payload(&w->spawn, &request, e);
+	request.entry = f->group ? group_entry(f->group) : NULL;
+	begin_watch(f, o, a);
+	memcpy(f->stdio, request.stdio, sizeof(f->stdio));
+	return spawn_payload(&f->spawn, &request, e);
 }
 
-static void observe_sampled(struct watch *w)
+/* ---- while it runs ---- */
+
+static void on_maker(uv_poll_t *handle, int status, int events)
 {
-	struct usage *u = &w->o->usage;
-	if (!w->plan->sampled || w->group)
+	struct foreground *f = handle->data;
+	struct watch *w = &f->watch;
+	struct setup_failure failure = {0};
+	(void)status;
+	(void)events;
+	uv_poll_stop(handle);
+	for (int i = 1; i < 3; i++) /* the payload has its own by now */
+		f->stdio[i] = fd_close(f->stdio[i]);
+	if (spawn_finish(&f->spawn, f->request->host, w->at.a, &failure) < 0) {
+		watch_failed(w, &failure);
 		return;
-	u->memory_peak_known = true;
-	u->memory_peak_bytes = w->sampler.peak_bytes > w->o->leader_max_rss_bytes
-		? w->sampler.peak_bytes
-		: w->o->leader_max_rss_bytes;
-	u->pids_peak_known = w->sampler.pids_peak > 0;
-	u->pids_peak = w->sampler.pids_peak;
+	}
+	watch_started(w);
+	if (w->state != WATCH_RUNNING)
+		return;
+	if (f->request->plan->tty && relay_start_take(&f->relay, &f->spawn.pty) < 0)
+		log_line("warning: the program's terminal is not connected: %s", errno_text(errno));
+	signals_act_on_early(f);
+}
+
+static void poll_fd(struct foreground *f, uv_poll_t *handle, int fd, uv_poll_cb callback)
+{
+	handle->data = f;
+	if (uv_poll_init(&f->loop, handle, fd) == 0)
+		uv_poll_start(handle, UV_READABLE, callback);
+}
+
+static void watch_run(struct foreground *f)
+{
+	const struct run_hooks *hooks = &f->request->hooks;
+	poll_fd(f, &f->signals, f->signal_fd, signals_read);
+	watch_begin(&f->watch);
+	poll_fd(f, &f->maker, f->spawn.subject.maker_pidfd, on_maker);
+	if (f->request->plan->capture)
+		output_start(&f->output);
+	if (hooks->starting)
+		hooks->starting(hooks->data);
+	while (!f->watch.settled_told)
+		uv_run(&f->loop, UV_RUN_DEFAULT);
 }
 
 /* All of it that runs no more: what the kernel counted is final. */
-static void observe_end(struct watch *w)
+static void observe_end(struct foreground *f)
 {
-	struct observation *o = w->o;
-	if (w->plan->capture || w->plan->tty)
-		output_close(&w->output, FLUSH_MS);
-	if (w->plan->capture)
-		o->usage.output_seen_bytes = w->output.seen_bytes;
-	relay_close(&w->relay); /* so that what is to be said about it finds a terminal as it was */
-	if (w->group) {
-		group_read(w->group, o, w->a);
-		witness_victims(&w->witness, o, w->started_us);
-		victims_find(o, o->id, w->a);
-	}
-	denied_find(o, w->plan, w->a);
-	observe_sampled(w);
-	timeline_end(w);
-	o->ended_us = time_realtime_us();
+	const struct plan *plan = f->request->plan;
+	if (plan->capture || plan->tty)
+		output_close(&f->output, FLUSH_MS);
+	relay_close(&f->relay); /* so that what is to be said about it finds a terminal as it was */
+	if (f->watch.at.o)
+		watch_conclude(&f->watch);
 }
 
 void run_execute(struct observation *o, const struct run_request *request, struct arena *a)
 {
-	struct watch *w = &run;
+	struct foreground *f = &run;
 	struct error e = ERROR_INIT;
-	w->request = request;
-	w->plan = request->plan;
-	w->limits = &request->plan->policy->limits;
-	w->o = o;
-	w->a = a;
-	w->signal_fd = -1;
-	w->witness = WITNESS_INIT;
-	w->exits_fd = -1;
-	w->refused = REFUSED_INIT;
-	w->stdio[1] = w->stdio[2] = w->terminal.fd = -1;
+	f->request = request;
+	f->signal_fd = -1;
+	f->stdio[1] = f->stdio[2] = f->terminal.fd = -1;
 	o->started_us = time_realtime_us();
-	if (start(w, &e) < 0)
+	if (start(f, o, a, &e) < 0)
 		fail_setup(o, &e, a);
 	else
-		watch_run(w);
-	observe_end(w);
+		watch_run(f);
+	observe_end(f);
+	o->ended_us = time_realtime_us();
+}
+
+static void close_watch(struct watch *w)
+{
+	witness_close(&w->witness);
+	refused_close(&w->refused);
+	w->exits_fd = fd_close(w->exits_fd);
+}
+
+static void wait_gone(struct foreground *f)
+{
+	while (f->watch.at.o && f->watch.state == WATCH_SETTLING)
+		uv_run(&f->loop, UV_RUN_DEFAULT);
+	f->signal_fd = fd_close(f->signal_fd);
 }
 
 void run_settle(struct error *ret_left)
 {
-	struct watch *w = &run;
-	if (w->o) {
-		witness_close(&w->witness);
-		refused_close(&w->refused);
-		w->exits_fd = fd_close(w->exits_fd);
-		bool killed = w->first_kill_us != 0 || w->o->wait == WAIT_SIGNALED;
-		if (w->group)
-			group_close(w->group, ret_left);
-		watch_settle(w);
-		terminal_close(&w->terminal, killed);
+	struct foreground *f = &run;
+	if (f->request) {
+		struct watch *w = &f->watch;
+		bool begun = w->at.o != NULL;
+		bool killed = begun && (w->first_kill_us != 0 || w->at.o->wait == WAIT_SIGNALED);
+		if (begun)
+			close_watch(w);
+		if (f->group)
+			group_close(f->group, ret_left);
+		wait_gone(f);
+		terminal_close(&f->terminal, killed);
 	}
-	spawn_fini(&w->spawn);
+	spawn_fini(&f->spawn);
 }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "kernel/sys.h"
-#include "run/watch.h"
+#include "run/foreground.h"
 
 /* ---- which are ours ---- */
 
@@ -64,54 +64,55 @@ int signals_open(void)
 
 /* ---- what each does ---- */
 
-static void on_child(struct watch *w)
+static void on_child(struct foreground *f)
 {
+	struct watch *w = &f->watch;
+	struct subject *s = &f->spawn.subject;
 	siginfo_t info = {0};
-	if (w->state != WATCH_RUNNING || w->payload_reaped ||
-		!(w->plan->tty || terminal_is_shared(&w->terminal)))
+	bool tty = f->request->plan->tty;
+	if (w->state != WATCH_RUNNING || s->payload_reaped ||
+		!(tty || terminal_is_shared(&f->terminal)))
 		return;
-	if (sys_waitid(P_PIDFD, w->spawn.payload_pidfd, &info, WSTOPPED | WNOHANG, NULL) < 0 ||
+	if (sys_waitid(P_PIDFD, s->payload_pidfd, &info, WSTOPPED | WNOHANG, NULL) < 0 ||
 		info.si_pid == 0)
 		return;
 	uint64_t stopped_us;
-	if (!terminal_may_stop(&w->terminal))
+	if (!terminal_may_stop(&f->terminal))
 		return;
-	if (!w->plan->tty)
-		terminal_stop_self(&w->terminal, &stopped_us);
-	else if (!relay_suspend(&w->relay, &stopped_us))
+	if (!tty)
+		terminal_stop_self(&f->terminal, &stopped_us);
+	else if (!relay_suspend(&f->relay, &stopped_us))
 		return;
 	w->stopped_us += stopped_us;
-	w->output.last_us += stopped_us;
+	f->output.last_us += stopped_us;
 	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
-		sys_pidfd_send_signal(w->spawn.payload_pidfd, SIGCONT, NULL, 0);
-	uv_update_time(&w->loop);
+		subject_signal(s, SIGCONT);
+	uv_update_time(&f->loop);
 }
 
 /*
  * In a session of its own the payload is an orphan to job control (its parent is in another one), and
  * TSTP, if it does not catch that, would do nothing.
  */
-static int meant_by(const struct watch *w, int sig)
+static int meant_by(const struct foreground *f, int sig)
 {
-	pid_t payload = w->spawn.box.payload_pid;
+	pid_t payload = f->spawn.subject.payload;
 	return sig == SIGTSTP && getsid(payload) == payload ? SIGSTOP : sig;
 }
 
-static void pass_on(struct watch *w, int sig)
+static void pass_on(struct foreground *f, int sig)
 {
-	if (w->payload_reaped || w->spawn.payload_pidfd < 0)
-		return;
-	sys_pidfd_send_signal(w->spawn.payload_pidfd, meant_by(w, sig), NULL, 0);
+	subject_signal(&f->spawn.subject, meant_by(f, sig));
 }
 
 /*
  * The program may run, and its caller know it, before we have read that it does: what a first
  * signal asks for waits until then. A second request to end is not kept waiting.
  */
-static bool keep_early(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal)
+static bool keep_early(struct foreground *f, int sig, pid_t pid, uid_t uid, bool from_terminal)
 {
-	struct early_signals *early = &w->early;
-	if (w->state != WATCH_STARTING || early->cancel)
+	struct early_signals *early = &f->early;
+	if (f->watch.state != WATCH_STARTING || early->cancel)
 		return false;
 	if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP) {
 		early->cancel = sig;
@@ -124,53 +125,53 @@ static bool keep_early(struct watch *w, int sig, pid_t pid, uid_t uid, bool from
 	return true;
 }
 
-void signals_act_on_early(struct watch *w)
+void signals_act_on_early(struct foreground *f)
 {
-	const struct early_signals early = w->early;
+	const struct early_signals early = f->early;
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigismember(&early.others, sig) == 1)
-			pass_on(w, sig);
-	if (early.cancel && early.from_terminal && terminal_is_shared(&w->terminal))
-		pass_on(w, early.cancel); /* the terminal's own may have come before the process */
+			pass_on(f, sig);
+	if (early.cancel && early.from_terminal && terminal_is_shared(&f->terminal))
+		pass_on(f, early.cancel); /* the terminal's own may have come before the process */
 	if (early.cancel)
-		killer_cancel(w, early.cancel, early.pid, early.uid, early.from_terminal);
-	on_child(w); /* it may have stopped itself already */
+		killer_cancel(&f->watch, early.cancel, early.pid, early.uid, early.from_terminal);
+	on_child(f); /* it may have stopped itself already */
 }
 
-static void on_signal(struct watch *w, const struct signalfd_siginfo *s)
+static void on_signal(struct foreground *f, const struct signalfd_siginfo *s)
 {
 	int sig = (int)s->ssi_signo;
 	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
 	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
-	bool ending = w->state > WATCH_RUNNING || w->early.cancel;
-	if (w->plan->tty && relay_signal(&w->relay, sig, ending))
+	bool ending = f->watch.state > WATCH_RUNNING || f->early.cancel;
+	if (f->request->plan->tty && relay_signal(&f->relay, sig, ending))
 		return;
 	if (sig == SIGTSTP && from_kernel)
-		terminal_note_stop(&w->terminal);
-	if (keep_early(w, sig, pid, s->ssi_uid, from_kernel))
+		terminal_note_stop(&f->terminal);
+	if (keep_early(f, sig, pid, s->ssi_uid, from_kernel))
 		return;
 	switch (sig) {
 	case SIGCHLD:
-		on_child(w);
+		on_child(f);
 		break;
 	case SIGINT:
 	case SIGTERM:
 	case SIGHUP:
-		killer_cancel(w, sig, pid, s->ssi_uid, from_kernel);
+		killer_cancel(&f->watch, sig, pid, s->ssi_uid, from_kernel);
 		break;
 	default:
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
-		if (!(from_kernel && terminal_is_shared(&w->terminal)))
-			pass_on(w, sig);
+		if (!(from_kernel && terminal_is_shared(&f->terminal)))
+			pass_on(f, sig);
 	}
 }
 
 void signals_read(uv_poll_t *handle, int status, int events)
 {
-	struct watch *w = handle->data;
+	struct foreground *f = handle->data;
 	struct signalfd_siginfo info;
 	(void)status;
 	(void)events;
-	while (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_signal(w, &info);
+	while (read(f->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		on_signal(f, &info);
 }

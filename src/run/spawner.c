@@ -25,14 +25,10 @@ static struct box_stack maker_stack, init_stack, payload_stack;
 void spawn_begin(struct spawn *ret)
 {
 	int life[2] = {-1, -1};
-	*ret = (struct spawn){.maker_pidfd = -1,
-		.init_pidfd = -1,
-		.payload_pidfd = -1,
-		.terminal_read = -1,
-		.pty = PTY_INIT};
+	*ret = (struct spawn){.subject = SUBJECT_INIT, .terminal_read = -1, .pty = PTY_INIT};
 	ret->begin_error = pipe2(life, O_CLOEXEC) < 0 ? errno : 0;
 	ret->life_read = life[0];
-	ret->life_fd = life[1];
+	ret->subject.life_fd = life[1];
 	ret->box = (struct box){
 		.supervisor = getpid(),
 		.life = life[0],
@@ -51,7 +47,7 @@ void spawn_begin(struct spawn *ret)
 		.exit_signal = SIGCHLD,
 		.stack = &maker_stack,
 		.stack_size = sizeof(maker_stack),
-		.ret_pidfd = &ret->maker_pidfd,
+		.ret_pidfd = &ret->subject.maker_pidfd,
 	};
 	if (ret->begin_error)
 		return;
@@ -179,7 +175,7 @@ static int reap_maker(struct spawn *s)
 {
 	int status = reap(s->maker);
 	s->maker = 0;
-	s->maker_pidfd = fd_close(s->maker_pidfd);
+	s->subject.maker_pidfd = fd_close(s->subject.maker_pidfd);
 	return status;
 }
 
@@ -300,19 +296,23 @@ static void word_vanished(struct arena *a, int status, struct setup_failure *ret
 static void end_processes(struct spawn *s)
 {
 	if (s->maker > 0) {
-		if (s->maker_pidfd >= 0)
-			sys_pidfd_send_signal(s->maker_pidfd, SIGKILL, NULL, 0);
+		if (s->subject.maker_pidfd >= 0)
+			sys_pidfd_send_signal(s->subject.maker_pidfd, SIGKILL, NULL, 0);
 		reap_maker(s);
 	}
 	/* not reaped yet, so the numbers are still theirs */
-	if (s->box.init_pid > 0)
+	bool init = s->box.init_pid > 0 && !s->subject.init_reaped;
+	bool payload = s->box.payload_pid > 0 && !s->subject.payload_reaped;
+	if (init)
 		kill(s->box.init_pid, SIGKILL);
-	if (s->box.payload_pid > 0) {
+	if (payload) {
 		kill(s->box.payload_pid, SIGKILL);
 		reap(s->box.payload_pid);
 	}
-	reap(s->box.init_pid);
+	if (init)
+		reap(s->box.init_pid);
 	s->box.init_pid = s->box.payload_pid = 0;
+	s->subject.init = s->subject.payload = 0;
 }
 
 /* What the maker, whose table of descriptors was ours, has left open in it. */
@@ -327,10 +327,14 @@ static void close_makers(struct spawn *s)
 /* The payload runs: get hold of it. 0 or -errno. */
 static long take_hold(struct spawn *s)
 {
-	s->init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
-	s->payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
-	if (s->init_pidfd < 0 || s->payload_pidfd < 0)
-		return s->init_pidfd < 0 ? s->init_pidfd : s->payload_pidfd;
+	s->subject.init_pidfd = sys_pidfd_open(s->box.init_pid, 0);
+	s->subject.payload_pidfd = sys_pidfd_open(s->box.payload_pid, 0);
+	if (s->subject.init_pidfd < 0 || s->subject.payload_pidfd < 0)
+		return s->subject.init_pidfd < 0 ? s->subject.init_pidfd : s->subject.payload_pidfd;
+	s->subject.init = s->box.init_pid;
+	s->subject.payload = s->box.payload_pid;
+	s->subject.root = s->box.root;
+	s->box.root = -1;
 	return s->box.plan->tty ? pty_receive(s->terminal_read, &s->pty) : 0;
 }
 
@@ -357,17 +361,6 @@ int spawn_finish(
 	return -1;
 }
 
-void spawn_tell_ended(struct spawn *s)
-{
-	static const char word = LIFE_ENDED;
-	if (s->life_fd < 0)
-		return;
-	/* an init that is dead already leaves nobody to be told */
-	ssize_t n = write(s->life_fd, &word, 1);
-	(void)n;
-	s->life_fd = fd_close(s->life_fd);
-}
-
 void spawn_fini(struct spawn *s)
 {
 	if (s->maker > 0)
@@ -375,11 +368,8 @@ void spawn_fini(struct spawn *s)
 	end_processes(s);
 	close_makers(s);
 	s->box.root = fd_close(s->box.root);
-	s->life_fd = fd_close(s->life_fd);
-	s->init_pidfd = fd_close(s->init_pidfd);
-	s->payload_pidfd = fd_close(s->payload_pidfd);
+	subject_fini(&s->subject);
 	s->terminal_read = fd_close(s->terminal_read);
 	s->pty.master = fd_close(s->pty.master);
 	s->pty.slave = fd_close(s->pty.slave);
-	s->maker_pidfd = fd_close(s->maker_pidfd);
 }

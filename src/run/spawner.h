@@ -12,23 +12,21 @@
 #include "model/observation.h"
 #include "model/plan.h"
 #include "run/group.h"
+#include "run/subject.h"
 
 /*
  * From nothing to a running payload, in the order of the functions below. The maker works beside
  * us, on another CPU if there is one, and waits when it is ahead; it ends when the payload has
- * exec'd or something has failed: maker_pidfd is readable then, and spawn_finish() says how it
+ * exec'd or something has failed: subject.maker_pidfd is readable then, and spawn_finish() says how it
  * went. Until then nothing that was handed over may be changed (jail/box.h), nor the spawn moved.
  * At most one spawn at a time: the stacks are static.
  */
 struct spawn {
 	struct box box; /* shared with the maker: read only while that lives */
+	struct subject subject; /* all of it from spawn_finish() on, when the exec happened */
 	pid_t maker;
 	int begin_error; /* why there is no maker: errno */
-	int maker_pidfd;
 	int life_read; /* init's end */
-	int life_fd; /* how init is told that the payload has ended */
-	int init_pidfd; /* from spawn_finish() on */
-	int payload_pidfd; /* from spawn_finish() on, when the exec happened */
 	int terminal_read; /* where the payload's pty comes from, with plan->tty */
 	struct pty pty; /* that, from spawn_finish() on: may be taken */
 	const char *not_idmapped; /* a path on a file system that cannot be; NULL: none */
@@ -63,9 +61,6 @@ int spawn_payload(struct spawn *s, const struct spawn_request *request, struct e
  */
 int spawn_finish(
 	struct spawn *s, const struct host *host, struct arena *a, struct setup_failure *ret);
-
-/* Tell init that the payload has ended. */
-void spawn_tell_ended(struct spawn *s);
 
 /* Kill what is left, reap it, close all descriptors. */
 void spawn_fini(struct spawn *s);

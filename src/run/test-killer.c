@@ -41,7 +41,7 @@ static void test_a_stopped_program_is_woken_for_it(void **state)
 static void test_without_grace_it_is_killed(void **state)
 {
 	struct run_of_test *t = *state;
-	t->limits.grace_us = 0;
+	t->policy.limits.grace_us = 0;
 	killer_stop(&t->w, ACT_CPU_TIME, 5);
 	assert_int_equal(t->w.state, WATCH_KILLING);
 	ends_by(&t->init, SIGKILL);
@@ -101,7 +101,7 @@ static void test_a_box_that_is_being_made_is_killed_at_once(void **state)
 	struct run_of_test *t = *state;
 	int maker_pidfd;
 	pid_t maker = start_sleeper(&maker_pidfd);
-	t->w.spawn.maker_pidfd = maker_pidfd;
+	t->subject.maker_pidfd = maker_pidfd;
 	t->w.state = WATCH_STARTING;
 	killer_stop(&t->w, ACT_WALL_TIMEOUT, 0);
 	assert_int_equal(t->w.state, WATCH_STARTING);
@@ -169,7 +169,7 @@ static void test_a_request_while_a_limit_stops_it_kills(void **state)
 static void test_ctrl_c_is_the_programs_own(void **state)
 {
 	struct run_of_test *t = *state;
-	t->w.terminal.fd = 0;
+	t->terminal.fd = 0;
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
 	assert_int_equal(t->w.state, WATCH_RUNNING);
 	assert_false(is_armed(t, TIMER_GRACE));
@@ -180,7 +180,7 @@ static void test_ctrl_c_is_the_programs_own(void **state)
 static void test_ctrl_c_twice_kills(void **state)
 {
 	struct run_of_test *t = *state;
-	t->w.terminal.fd = 0;
+	t->terminal.fd = 0;
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
 	pass_time(t, TEST_GRACE_US / 2);
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
@@ -191,7 +191,7 @@ static void test_ctrl_c_twice_kills(void **state)
 static void test_ctrl_c_now_and_then_does_not(void **state)
 {
 	struct run_of_test *t = *state;
-	t->w.terminal.fd = 0;
+	t->terminal.fd = 0;
 	for (int i = 0; i < 5; i++) {
 		killer_cancel(&t->w, SIGINT, 0, 0, true);
 		pass_time(t, TEST_GRACE_US + US_PER_SEC);
@@ -209,7 +209,7 @@ static void test_ctrl_c_now_and_then_does_not(void **state)
 static void test_the_last_act_is_always_recorded(void **state)
 {
 	struct run_of_test *t = *state;
-	t->w.terminal.fd = 0;
+	t->terminal.fd = 0;
 	for (int i = 0; i < 3 * OBSERVATION_MAX_ACTS; i++) {
 		killer_cancel(&t->w, SIGINT, 0, 0, true);
 		pass_time(t, TEST_GRACE_US + US_PER_SEC);
@@ -234,11 +234,11 @@ static void test_init_is_told_that_the_payload_has_ended(void **state)
 	char byte;
 	int life[2];
 	assert_int_equal(pipe(life), 0);
-	t->w.spawn.life_fd = life[1];
+	t->subject.life_fd = life[1];
 	killer_end_leftovers(&t->w);
 	assert_int_equal(t->w.state, WATCH_ENDING);
 	assert_true(is_armed(t, TIMER_GRACE));
-	assert_int_equal(t->w.spawn.life_fd, -1);
+	assert_int_equal(t->subject.life_fd, -1);
 	assert_int_equal(read(life[0], &byte, 1), 1);
 	assert_int_equal(read(life[0], &byte, 1), 0);
 	close(life[0]);

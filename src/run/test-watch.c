@@ -18,12 +18,13 @@
 
 static void limit(struct run_of_test *t, enum limit l, uint64_t value)
 {
-	t->limits.v[l] = (struct limit_value){.set = true, .value = value, .origin = ORIGIN_ASKED};
+	t->policy.limits.v[l] =
+		(struct limit_value){.set = true, .value = value, .origin = ORIGIN_ASKED};
 }
 
 static void run_until(struct run_of_test *t, enum watch_state state)
 {
-	while (t->w.state != state && uv_run(&t->w.loop, UV_RUN_ONCE) != 0)
+	while (t->w.state != state && uv_run(&t->loop, UV_RUN_ONCE) != 0)
 		;
 	assert_int_equal(t->w.state, state);
 }
@@ -31,7 +32,7 @@ static void run_until(struct run_of_test *t, enum watch_state state)
 /* Until all timers have gone off. */
 static void run_out(struct run_of_test *t)
 {
-	uv_run(&t->w.loop, UV_RUN_DEFAULT);
+	uv_run(&t->loop, UV_RUN_DEFAULT);
 }
 
 static void test_the_wall_time_out_stops(void **state)
@@ -62,7 +63,7 @@ static void test_silence_stops(void **state)
 {
 	struct run_of_test *t = *state;
 	limit(t, LIMIT_IDLE_TIMEOUT, SOON_US);
-	t->w.output.last_us = time_monotonic_us();
+	t->output.last_us = time_monotonic_us();
 	watch_arm(&t->w, TIMER_IDLE, SOON_US);
 	run_until(t, WATCH_STOPPING);
 	expect_act(t, 0, ACT_IDLE_TIMEOUT, SIGTERM, false);
@@ -74,22 +75,22 @@ static void test_silence_that_is_none(void **state)
 {
 	struct run_of_test *t = *state;
 	limit(t, LIMIT_IDLE_TIMEOUT, SOON_US);
-	t->w.output.stream[0].pending = 1;
-	t->w.output.last_us = time_monotonic_us() - US_PER_SEC;
+	t->output.stream[0].pending = 1;
+	t->output.last_us = time_monotonic_us() - US_PER_SEC;
 	watch_arm(&t->w, TIMER_IDLE, 0);
 	for (int i = 0; i < 3; i++) {
-		uv_run(&t->w.loop, UV_RUN_ONCE);
+		uv_run(&t->loop, UV_RUN_ONCE);
 		assert_int_equal(t->w.state, WATCH_RUNNING);
 	}
 	lives(t->payload);
-	t->w.output.stream[0].pending = 0;
+	t->output.stream[0].pending = 0;
 	run_until(t, WATCH_STOPPING);
 }
 
 static void test_after_the_grace_time_all_is_killed(void **state)
 {
 	struct run_of_test *t = *state;
-	t->limits.grace_us = SOON_US;
+	t->policy.limits.grace_us = SOON_US;
 	kill(t->payload, SIGKILL); /* whether it obeys makes no difference here */
 	killer_stop(&t->w, ACT_WALL_TIMEOUT, 4321);
 	run_until(t, WATCH_KILLING);
@@ -101,7 +102,7 @@ static void test_after_the_grace_time_all_is_killed(void **state)
 static void test_leftovers_that_stay_are_killed_as_such(void **state)
 {
 	struct run_of_test *t = *state;
-	t->limits.grace_us = SOON_US;
+	t->policy.limits.grace_us = SOON_US;
 	killer_end_leftovers(&t->w);
 	run_until(t, WATCH_KILLING);
 	expect_act(t, 0, ACT_LEFTOVER, SIGKILL, true);
@@ -110,7 +111,7 @@ static void test_leftovers_that_stay_are_killed_as_such(void **state)
 static void test_leftovers_of_what_was_stopped_die_for_the_same_reason(void **state)
 {
 	struct run_of_test *t = *state;
-	t->limits.grace_us = SOON_US;
+	t->policy.limits.grace_us = SOON_US;
 	killer_stop(&t->w, ACT_IDLE_TIMEOUT, 7);
 	killer_end_leftovers(&t->w);
 	run_until(t, WATCH_KILLING);
@@ -124,7 +125,7 @@ static void test_nothing_is_waited_for_without_end(void **state)
 	t->w.state = WATCH_STARTING;
 	watch_arm(&t->w, TIMER_BOUND, SOON_US);
 	while (t->o.n_acts == 0)
-		uv_run(&t->w.loop, UV_RUN_ONCE);
+		uv_run(&t->loop, UV_RUN_ONCE);
 	expect_act(t, 0, ACT_WALL_TIMEOUT, SIGKILL, true);
 	assert_true(t->w.setup_overdue);
 	assert_int_equal(t->w.state, WATCH_STARTING);
@@ -159,12 +160,12 @@ static void test_sampling_goes_on(void **state)
 	none = (struct rlimit){0, was.rlim_max};
 	watch_arm(&t->w, TIMER_SAMPLE, 0);
 	setrlimit(RLIMIT_NOFILE, &none);
-	uv_run(&t->w.loop, UV_RUN_ONCE);
+	uv_run(&t->loop, UV_RUN_ONCE);
 	setrlimit(RLIMIT_NOFILE, &was);
 	assert_int_equal(t->w.sampler.peak_bytes, 0);
 	assert_true(is_armed(t, TIMER_SAMPLE));
 	while (t->w.sampler.peak_bytes == 0)
-		assert_int_not_equal(uv_run(&t->w.loop, UV_RUN_ONCE), 0);
+		assert_int_not_equal(uv_run(&t->loop, UV_RUN_ONCE), 0);
 	lives(t->payload);
 }
 

@@ -18,12 +18,16 @@
  * init, and a state is entered by hand.
  */
 struct run_of_test {
+	uv_loop_t loop;
 	struct watch w;
 	struct observation o;
-	struct limits limits;
+	struct policy policy;
 	struct plan plan;
 	struct host host;
-	struct run_request request;
+	struct output output;
+	struct terminal terminal;
+	struct subject subject;
+	struct arena a;
 	pid_t payload, init;
 };
 
@@ -44,27 +48,27 @@ static inline int run_setup(void **state)
 {
 	struct run_of_test *t = calloc(1, sizeof(*t));
 	*state = t;
-	if (!t || uv_loop_init(&t->w.loop) != 0)
+	if (!t || uv_loop_init(&t->loop) != 0)
 		return -1;
 	alarm(60); /* nothing here waits for long */
-	t->limits.grace_us = TEST_GRACE_US;
+	t->policy.limits.grace_us = TEST_GRACE_US;
+	t->plan.policy = &t->policy;
 	t->host.n_cpus = 1;
-	t->request = (struct run_request){.plan = &t->plan, .host = &t->host};
+	t->terminal.fd = -1;
+	t->subject = SUBJECT_INIT;
+	const struct watch_spec spec = {.loop = &t->loop,
+		.plan = &t->plan,
+		.host = &t->host,
+		.o = &t->o,
+		.a = &t->a,
+		.subject = &t->subject,
+		.output = &t->output,
+		.terminal = &t->terminal};
+	watch_init(&t->w, &spec);
 	t->w.state = WATCH_RUNNING;
-	t->w.request = &t->request;
-	t->w.plan = &t->plan;
-	t->w.limits = &t->limits;
-	t->w.o = &t->o;
-	t->w.signal_fd = t->w.terminal.fd = -1;
-	t->w.spawn.maker_pidfd = t->w.spawn.life_fd = t->w.spawn.life_read = -1;
-	t->w.started_us = time_monotonic_us();
-	for (int i = 0; i < TIMER_COUNT_; i++) {
-		uv_timer_init(&t->w.loop, &t->w.timer[i]);
-		t->w.timer[i].data = &t->w;
-	}
-	t->payload = start_sleeper(&t->w.spawn.payload_pidfd);
-	t->init = start_sleeper(&t->w.spawn.init_pidfd);
-	return t->w.spawn.payload_pidfd < 0 || t->w.spawn.init_pidfd < 0 ? -1 : 0;
+	t->payload = t->subject.payload = start_sleeper(&t->subject.payload_pidfd);
+	t->init = t->subject.init = start_sleeper(&t->subject.init_pidfd);
+	return t->subject.payload_pidfd < 0 || t->subject.init_pidfd < 0 ? -1 : 0;
 }
 
 static inline void close_handle(uv_handle_t *handle, void *arg)
@@ -84,11 +88,11 @@ static inline int run_teardown(void **state)
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
-	close(t->w.spawn.payload_pidfd);
-	close(t->w.spawn.init_pidfd);
-	uv_walk(&t->w.loop, close_handle, NULL);
-	uv_run(&t->w.loop, UV_RUN_DEFAULT);
-	int r = uv_loop_close(&t->w.loop);
+	subject_fini(&t->subject);
+	uv_walk(&t->loop, close_handle, NULL);
+	uv_run(&t->loop, UV_RUN_DEFAULT);
+	int r = uv_loop_close(&t->loop);
+	arena_fini(&t->a);
 	free(t);
 	alarm(0);
 	return r;

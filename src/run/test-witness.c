@@ -115,7 +115,7 @@ static int open_rig(void **state)
 	rig = (struct rig){.a = ARENA_INIT, .started_us = time_monotonic_us()};
 	rig.leader = sleeper();
 	rig.init = sleeper();
-	witness_open(&rig.w, rig.leader, rig.init, -1);
+	witness_open(&rig.w, NULL, rig.leader, rig.init, -1);
 	*state = &rig;
 	return 0;
 }

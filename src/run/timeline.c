@@ -37,7 +37,7 @@ static unsigned sample_processes(struct watch *w, unsigned known, struct timelin
 	const struct sampler *s = &w->sampler;
 	uint64_t bytes;
 	/* with a limit that is sampled, on_sample() has just looked */
-	if (!w->plan->sampled && sampler_look(&w->sampler, &bytes) < 0)
+	if (!w->at.plan->sampled && sampler_look(&w->sampler, &bytes) < 0)
 		return known;
 	if (!(known & 1u << SERIES_MEMORY))
 		p->v[SERIES_MEMORY] = s->bytes;
@@ -55,8 +55,8 @@ static void add_point(struct watch *w)
 	if (t->n > 0)
 		p = t->v[t->n - 1]; /* what cannot be read this once stays as it was */
 	p.at_us = watch_now_us(w);
-	unsigned known = w->group ? group_sample(w->group, &p) : 0;
-	if (w->plan->sampled ? (known & SAMPLED) != SAMPLED : !(known & SAMPLED))
+	unsigned known = w->at.group ? group_sample(w->at.group, &p) : 0;
+	if (w->at.plan->sampled ? (known & SAMPLED) != SAMPLED : !(known & SAMPLED))
 		known = sample_processes(w, known, &p);
 	t->known |= known;
 	if (known)
@@ -67,9 +67,9 @@ static void tell(struct watch *w)
 {
 	uint64_t now = watch_now_us(w), told = w->timeline_told_us;
 	uint64_t wait = told / 4 > TELL_MIN_US ? told / 4 : TELL_MIN_US;
-	if (!w->request->hooks.timeline || w->timeline->n == 0 || now - told < wait)
+	if (!w->at.hooks.timeline || w->timeline->n == 0 || now - told < wait)
 		return;
-	w->request->hooks.timeline(w->request->hooks.data, w->timeline);
+	w->at.hooks.timeline(w->at.hooks.data, w->timeline);
 	w->timeline_told_us = now;
 }
 
@@ -101,12 +101,12 @@ void timeline_begin(struct watch *w)
 	struct timeline *t = calloc(1, sizeof(*t));
 	if (!t)
 		out_of_memory();
-	t->memory_limited = memory->set && w->o->limits[LIMIT_MEMORY].by != ENFORCED_NONE;
+	t->memory_limited = memory->set && w->at.o->limits[LIMIT_MEMORY].by != ENFORCED_NONE;
 	t->memory_limit_bytes = memory->value;
-	t->pids_limited = pids->set && w->o->limits[LIMIT_PIDS].by != ENFORCED_NONE;
+	t->pids_limited = pids->set && w->at.o->limits[LIMIT_PIDS].by != ENFORCED_NONE;
 	t->pids_limit = pids->value;
-	if (!w->plan->sampled)
-		sampler_init(&w->sampler, w->spawn.box.init_pid, w->spawn.box.payload_pid);
+	if (!w->at.plan->sampled)
+		watch_sample(w);
 	w->timeline = t;
 	w->timeline_cpu_us = own_cpu_us();
 	timeline_look(w);
@@ -114,13 +114,13 @@ void timeline_begin(struct watch *w)
 
 void timeline_end(struct watch *w)
 {
-	struct usage *u = &w->o->usage;
+	struct usage *u = &w->at.o->usage;
 	if (!w->timeline)
 		return;
 	u->growth = timeline_growth(
 		w->timeline, u->wall_us, u->memory_peak_known ? u->memory_peak_bytes : 0);
-	if (w->request->hooks.timeline && w->timeline->n > 0)
-		w->request->hooks.timeline(w->request->hooks.data, w->timeline);
+	if (w->at.hooks.timeline && w->timeline->n > 0)
+		w->at.hooks.timeline(w->at.hooks.data, w->timeline);
 	free(w->timeline);
 	w->timeline = NULL;
 }

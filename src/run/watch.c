@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/watch.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <signal.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "base/time.h"
-#include "kernel/sys.h"
 #include "run/guard.h"
-#include "run/aftermath.h"
 #include "run/virtual-peak.h"
 
 /* Making a box takes a millisecond; an exec from a network file system may take long. */
@@ -24,6 +15,7 @@
 #define SAMPLE_US       50000
 #define CPU_LOOK_MIN_US 5000
 #define SETTLE_US       100000
+#define DENIED_LOOK_US  2000
 /* v1 tells of an OOM before it has counted the kill: looked at again, twice as late each time. */
 #define OOM_FIRST_LOOK_US 1000
 #define OOM_MAX_LOOKS     8
@@ -33,11 +25,38 @@ uint64_t watch_now_us(const struct watch *w)
 	return time_monotonic_us() - w->started_us - w->stopped_us;
 }
 
+/* ---- the state ---- */
+
+/* All who wait for the end hear of it when there is no more to be learned. */
+static void tell(struct watch *w)
+{
+	const struct watch_hooks *hooks = &w->at.hooks;
+	if (!denied_look(&w->denied, w->at.o, w->at.plan, w->at.a)) {
+		watch_arm(w, TIMER_DENIED, DENIED_LOOK_US);
+		return;
+	}
+	if (!w->settled_told) {
+		w->settled_told = true;
+		if (hooks->settled)
+			hooks->settled(hooks->data);
+	}
+	if (w->state == WATCH_GONE && !w->gone_told) {
+		w->gone_told = true;
+		if (hooks->gone)
+			hooks->gone(hooks->data);
+	}
+}
+
 void watch_enter(struct watch *w, enum watch_state state)
 {
+	bool over = w->state < WATCH_SETTLING && state >= WATCH_SETTLING;
+	if (over && w->first_kill_us)
+		w->at.o->kill_us = time_monotonic_us() - w->first_kill_us;
 	w->state = state;
-	if (state == WATCH_GONE || state == WATCH_SETTLING)
-		uv_stop(&w->loop);
+	if (state == WATCH_SETTLING)
+		watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
+	if (state >= WATCH_SETTLING)
+		tell(w);
 }
 
 /* ---- timers ---- */
@@ -46,7 +65,7 @@ static void on_timer(uv_timer_t *handle);
 
 void watch_arm(struct watch *w, enum watch_timer timer, uint64_t us)
 {
-	uv_update_time(&w->loop);
+	uv_update_time(w->at.loop);
 	/* libuv's clock is rounded down to milliseconds: one more, or it would be early */
 	uv_timer_start(&w->timer[timer], on_timer, (us + 999) / 1000 + (us > 0), 0);
 }
@@ -78,10 +97,11 @@ static void on_wall(struct watch *w)
 /* Silence that the caller causes, by not reading, is not the payload's. */
 static void on_idle(struct watch *w)
 {
+	struct output *output = w->at.output;
 	uint64_t limit = limit_of(w, LIMIT_IDLE_TIMEOUT)->value;
-	if (output_is_blocked(&w->output))
-		w->output.last_us = time_monotonic_us();
-	uint64_t silent = time_monotonic_us() - w->output.last_us;
+	if (output_is_blocked(output))
+		output->last_us = time_monotonic_us();
+	uint64_t silent = time_monotonic_us() - output->last_us;
 	if (silent < limit)
 		watch_arm(w, TIMER_IDLE, limit - silent);
 	else
@@ -92,13 +112,13 @@ static void on_idle(struct watch *w)
 static void on_cpu(struct watch *w)
 {
 	uint64_t limit = limit_of(w, LIMIT_CPU_TIME)->value, used;
-	if (!w->group || !group_cpu_us(w->group, &used))
+	if (!w->at.group || !group_cpu_us(w->at.group, &used))
 		return;
 	if (used >= limit) {
 		killer_stop(w, ACT_CPU_TIME, used);
 		return;
 	}
-	unsigned n = w->request->host->n_cpus ? w->request->host->n_cpus : 1;
+	unsigned n = w->at.host->n_cpus ? w->at.host->n_cpus : 1;
 	uint64_t wait = (limit - used) / n;
 	watch_arm(w, TIMER_CPU, wait > CPU_LOOK_MIN_US ? wait : CPU_LOOK_MIN_US);
 }
@@ -107,38 +127,43 @@ static void on_sample(struct watch *w)
 {
 	const struct limit_value *memory = limit_of(w, LIMIT_MEMORY);
 	const struct limit_value *cpu = limit_of(w, LIMIT_CPU_TIME);
+	const enum enforced_by *by = w->at.plan->by;
 	uint64_t bytes;
 	watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	if (sampler_look(&w->sampler, &bytes) < 0)
 		return; /* no descriptor or memory for it now: the next look may have */
-	bool sampled = w->plan->by[LIMIT_MEMORY] == ENFORCED_SAMPLED;
-	if (sampled && memory->set && bytes > memory->value)
+	if (by[LIMIT_MEMORY] == ENFORCED_SAMPLED && memory->set && bytes > memory->value)
 		killer_kill(w, ACT_MEMORY_SAMPLED, bytes);
-	else if (w->plan->by[LIMIT_CPU_TIME] == ENFORCED_SAMPLED && cpu->set &&
+	else if (by[LIMIT_CPU_TIME] == ENFORCED_SAMPLED && cpu->set &&
 		w->sampler.cpu_us >= cpu->value)
 		killer_stop(w, ACT_CPU_TIME, w->sampler.cpu_us);
 }
 
 static void end_half_killed(struct watch *w)
 {
-	if (w->o->oom != OOM_GROUP || w->state >= WATCH_KILLING)
+	if (w->at.o->oom != OOM_GROUP || w->state >= WATCH_KILLING)
 		return;
-	if (group_oom_kills(w->group) > 0)
+	if (group_oom_kills(w->at.group) > 0)
 		killer_kill(w, ACT_OOM_GROUP, 0);
 	else if (w->oom_looks++ < OOM_MAX_LOOKS)
 		watch_arm(w, TIMER_OOM, (uint64_t)OOM_FIRST_LOOK_US << w->oom_looks);
 }
 
+/* The last act that was on account of the program and not of what it left behind; NULL: none. */
+static const struct act *last_act(const struct observation *o)
+{
+	for (size_t i = o->n_acts; i > 0; i--)
+		if (o->acts[i - 1].reason != ACT_LEFTOVER)
+			return &o->acts[i - 1];
+	return NULL;
+}
+
+/* What stopped the payload is also why its leftovers are killed. */
 static void on_grace(struct watch *w)
 {
-	const struct observation *o = w->o;
-	enum act_reason reason = w->state == WATCH_ENDING || o->n_acts == 0
-		? ACT_LEFTOVER
-		: o->acts[o->n_acts - 1].reason;
-	/* what stopped the payload is also why its leftovers are killed */
-	if (w->state == WATCH_ENDING && o->n_acts > 0 && o->acts[o->n_acts - 1].signal == SIGTERM)
-		reason = o->acts[o->n_acts - 1].reason;
-	killer_kill(w, reason, o->n_acts > 0 ? o->acts[o->n_acts - 1].measured : 0);
+	const struct act *act = last_act(w->at.o);
+	bool same = act && (w->state != WATCH_ENDING || act->signal == SIGTERM);
+	killer_kill(w, same ? act->reason : ACT_LEFTOVER, act ? act->measured : 0);
 }
 
 static void on_bound(struct watch *w)
@@ -148,33 +173,35 @@ static void on_bound(struct watch *w)
 		killer_kill(w, ACT_WALL_TIMEOUT, watch_now_us(w));
 		return;
 	}
-	watch_enter(
-		w, WATCH_GONE); /* the kernel does not let go of it: reported by group_close() */
+	/* the kernel does not let go of it: what is left is told when the group is closed */
+	watch_enter(w, WATCH_GONE);
 }
 
 static void on_settle(struct watch *w)
 {
-	if (is_alive(w) && w->request->hooks.idle)
-		w->request->hooks.idle(w->request->hooks.data);
+	if (is_alive(w) && w->at.hooks.idle)
+		w->at.hooks.idle(w->at.hooks.data);
 	timeline_begin(w);
 }
 
 static void on_witness(struct watch *w)
 {
-	if (!w->payload_reaped)
-		witness_open(&w->witness, w->spawn.box.payload_pid, w->spawn.box.init_pid,
-			w->group ? group_entry(w->group)->into_fd : -1);
+	const struct subject *s = w->at.subject;
+	if (!s->payload_reaped)
+		witness_open(&w->witness, w->at.witnesses, s->payload, s->init,
+			w->at.group ? group_entry(w->at.group)->into_fd : -1);
 }
 
 static void on_guard(struct watch *w)
 {
-	if (!guard_memory(w->payload_reaped ? 0 : w->spawn.box.payload_pid))
+	const struct subject *s = w->at.subject;
+	if (!guard_memory(s->payload_reaped ? 0 : s->payload))
 		watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 }
 
 static void on_space(struct watch *w)
 {
-	virtual_peak_sample(w->spawn.box.payload_pid, w->o);
+	virtual_peak_sample(w->at.subject->payload, w->at.o);
 	watch_arm(w, TIMER_SPACE, VIRTUAL_PEAK_SAMPLE_US);
 }
 
@@ -197,6 +224,9 @@ static const struct {
 	[TIMER_GUARD] = {on_guard, 1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING},
 	[TIMER_SPACE] = {on_space, 1 << WATCH_RUNNING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
+	[TIMER_DENIED] = {tell, 1 << WATCH_SETTLING | 1 << WATCH_GONE},
+	[TIMER_EMPTY] = {watch_look_empty, 1 << WATCH_ENDING | 1 << WATCH_KILLING},
+	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };
 
 static void on_timer(uv_timer_t *handle)
@@ -207,135 +237,31 @@ static void on_timer(uv_timer_t *handle)
 		timers[timer].act(w);
 }
 
+void watch_sample(struct watch *w)
+{
+	const struct subject *s = w->at.subject;
+	sampler_init(&w->sampler, s->kept ? 0 : s->init, s->payload);
+}
+
 static void arm_limits(struct watch *w)
 {
 	const struct limit_value *cpu = limit_of(w, LIMIT_CPU_TIME);
-	if (limit_of(w, LIMIT_IDLE_TIMEOUT)->set) {
-		w->output.last_us = time_monotonic_us();
+	if (limit_of(w, LIMIT_IDLE_TIMEOUT)->set && w->at.output) {
+		w->at.output->last_us = time_monotonic_us();
 		watch_arm(w, TIMER_IDLE, limit_of(w, LIMIT_IDLE_TIMEOUT)->value);
 	}
-	if (cpu->set && w->group)
+	if (cpu->set && w->at.group)
 		on_cpu(w);
-	if (w->plan->sampled) {
-		sampler_init(&w->sampler, w->spawn.box.init_pid, w->spawn.box.payload_pid);
+	if (w->at.plan->sampled) {
+		watch_sample(w);
 		watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
 	}
-	if (w->exits_fd < 0 && virtual_peak_wanted(w->o))
+	if (w->exits_fd < 0 && virtual_peak_wanted(w->at.o))
 		watch_arm(w, TIMER_SPACE, 0);
 	watch_arm(w, TIMER_WITNESS, WITNESS_AFTER_US);
-	watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
+	if (!w->at.guarded)
+		watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 	watch_arm(w, TIMER_SETTLE, SETTLE_US);
-}
-
-/* ---- the payload and init ---- */
-
-static void read_leader(struct watch *w)
-{
-	char path[64], comm[32];
-	w->o->leader_pid = w->spawn.box.payload_pid;
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)w->spawn.box.payload_pid);
-	ssize_t n = file_read_text(-1, path, comm, sizeof(comm));
-	if (n <= 0)
-		return;
-	comm[strcspn(comm, "\n")] = 0;
-	snprintf(w->o->leader_comm, sizeof(w->o->leader_comm), "%.16s", comm);
-}
-
-static void observe_status(struct observation *o, const siginfo_t *info)
-{
-	o->wait = info->si_code == CLD_EXITED ? WAIT_EXITED : WAIT_SIGNALED;
-	if (o->wait == WAIT_EXITED)
-		o->exit_code = info->si_status;
-	else
-		o->term_signal = info->si_status;
-	o->core_dumped = info->si_code == CLD_DUMPED;
-}
-
-static uint64_t timeval_us(const struct timeval *t)
-{
-	return (uint64_t)t->tv_sec * US_PER_SEC + (uint64_t)t->tv_usec;
-}
-
-/* The wait status, from the kernel, for our own child: nothing in the box has a say in it. */
-static void reap_payload(struct watch *w)
-{
-	siginfo_t info = {0};
-	struct rusage usage = {0};
-	int pidfd = w->spawn.payload_pidfd;
-	if (w->payload_reaped ||
-		sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
-		info.si_pid == 0)
-		return;
-	read_leader(w); /* the zombie still has its name */
-	virtual_peak_read(w->exits_fd, w->spawn.box.payload_pid, w->o);
-	if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED, &usage) < 0)
-		return;
-	w->payload_reaped = true;
-	w->o->usage.wall_us = watch_now_us(w);
-	w->o->leader_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
-	w->o->leader_cpu_us = timeval_us(&usage.ru_utime) + timeval_us(&usage.ru_stime);
-	if (!w->o->usage.cpu_known) {
-		w->o->usage.cpu_user_us = timeval_us(&usage.ru_utime);
-		w->o->usage.cpu_system_us = timeval_us(&usage.ru_stime);
-	}
-	observe_status(w->o, &info);
-	refused_tell(&w->refused, w->o, w->started_us);
-	aftermath_look(w->plan, w->spawn.box.root, w->o, w->a);
-	witness_tell(&w->witness, w->o, w->started_us, w->a);
-	uv_poll_stop(&w->payload);
-}
-
-static void reap_init(struct watch *w)
-{
-	siginfo_t info = {0};
-	if (w->init_reaped ||
-		sys_waitid(P_PIDFD, w->spawn.init_pidfd, &info, WEXITED | WNOHANG, NULL) < 0 ||
-		info.si_pid == 0)
-		return;
-	w->init_reaped = true;
-	w->init_status = info.si_code == CLD_EXITED ? info.si_status : -1;
-	w->spawn.box.init_pid = 0;
-	uv_poll_stop(&w->init);
-}
-
-static void on_payload(uv_poll_t *handle, int status, int events)
-{
-	struct watch *w = handle->data;
-	(void)status;
-	(void)events;
-	reap_payload(w);
-	if (!w->payload_reaped)
-		return;
-	bool half_killed = w->group && group_oom_kills(w->group) > 0 && w->o->oom == OOM_GROUP;
-	if (w->state == WATCH_RUNNING && half_killed && !group_empty(w->group))
-		killer_kill(w, ACT_OOM_GROUP, 0);
-	else if (w->state == WATCH_RUNNING || w->state == WATCH_STOPPING)
-		killer_end_leftovers(w);
-	/* without a group init tells whether there were leftovers */
-	if (w->state == WATCH_ENDING && w->group && group_empty(w->group))
-		watch_enter(w, WATCH_SETTLING);
-}
-
-static void on_init(uv_poll_t *handle, int status, int events)
-{
-	struct watch *w = handle->data;
-	(void)status;
-	(void)events;
-	reap_init(w);
-	if (!w->init_reaped)
-		return;
-	/* the kernel reports init's end after the end of all others: the payload is a zombie by now */
-	reap_payload(w);
-	if (w->init_status == INIT_ENDED_LEFTOVERS && w->state == WATCH_ENDING)
-		killer_record(w, ACT_LEFTOVER, SIGTERM, true, 0);
-	watch_enter(w, WATCH_GONE);
-}
-
-static void poll_fd(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback)
-{
-	handle->data = w;
-	if (uv_poll_init(&w->loop, handle, fd) == 0)
-		uv_poll_start(handle, events, callback);
 }
 
 /* ---- out of memory ---- */
@@ -349,87 +275,83 @@ static void on_oom(uv_poll_t *handle, int status, int events)
 	end_half_killed(w);
 }
 
-/* ---- the maker ---- */
-
-static void on_maker(uv_poll_t *handle, int status, int events)
+static void watch_oom(struct watch *w)
 {
-	struct watch *w = handle->data;
-	(void)status;
-	(void)events;
-	uv_poll_stop(handle);
-	uint64_t now = time_monotonic_us();
-	for (int i = 1; i < 3; i++) /* the payload has its own by now */
-		w->stdio[i] = fd_close(w->stdio[i]);
-	if (spawn_finish(&w->spawn, w->request->host, w->a, &w->o->setup) < 0) {
-		w->o->wait = WAIT_NEVER_STARTED;
-		watch_enter(w, WATCH_GONE);
-		return;
+	short events = 0;
+	int fd = w->at.group ? group_oom_fd(w->at.group, &events) : -1;
+	if (fd >= 0)
+		watch_poll(w, &w->oom, fd, events & POLLPRI ? UV_PRIORITIZED : UV_READABLE, on_oom);
+}
+
+/* ---- from the beginning on ---- */
+
+void watch_init(struct watch *w, const struct watch_spec *spec)
+{
+	*w = (struct watch){.at = *spec,
+		.state = WATCH_STARTING,
+		.limits = &spec->plan->policy->limits,
+		.witness = WITNESS_INIT,
+		.refused = REFUSED_INIT,
+		.denied = DENIED_INIT};
+	w->started_us = time_monotonic_us();
+	for (int i = 0; i < TIMER_COUNT_; i++) {
+		uv_timer_init(spec->loop, &w->timer[i]);
+		w->timer[i].data = w;
 	}
-	w->o->spawn_us = now - w->request->began_us;
-	virtual_peak_expect(w->exits_fd, w->spawn.box.payload_pid);
-	poll_fd(w, &w->payload, w->spawn.payload_pidfd, UV_READABLE, on_payload);
-	poll_fd(w, &w->init, w->spawn.init_pidfd, UV_READABLE, on_init);
+	refused_inherit(spec->o);
+	w->exits_fd = virtual_peak_open(spec->o);
+	refused_open(&w->refused, spec->o, spec->group ? group_entry(spec->group)->into_fd : -1);
+}
+
+void watch_begin(struct watch *w)
+{
+	const struct limit_value *wall = limit_of(w, LIMIT_TIMEOUT);
+	w->started_us = time_monotonic_us();
+	watch_oom(w);
+	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);
+	if (wall->set)
+		watch_arm(w, TIMER_WALL, wall->value);
+}
+
+void watch_started(struct watch *w)
+{
+	w->at.o->spawn_us = time_monotonic_us() - w->at.began_us;
+	virtual_peak_expect(w->exits_fd, w->at.subject->payload);
+	watch_processes(w);
 	if (w->first_kill_us) {
 		killer_finish(w);
 		return;
 	}
-	if (w->plan->tty && relay_start_take(&w->relay, &w->spawn.pty) < 0)
-		log_line("warning: the program's terminal is not connected: %s", errno_text(errno));
 	watch_disarm(w, TIMER_BOUND);
 	watch_enter(w, WATCH_RUNNING);
 	arm_limits(w);
-	signals_act_on_early(w);
 }
 
-/* ---- the loop ---- */
-
-int watch_open(struct watch *w, struct error *e)
+void watch_failed(struct watch *w, const struct setup_failure *failure)
 {
-	int r = uv_loop_init(&w->loop);
-	if (r < 0)
-		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
-	w->signal_fd = signals_open();
-	return w->signal_fd < 0 ? error_set(e, BLAME_HOST, errno, "cannot wait for signals") : 0;
-}
-
-static void watch_oom(struct watch *w)
-{
-	short events = 0;
-	int fd = w->group ? group_oom_fd(w->group, &events) : -1;
-	if (fd >= 0)
-		poll_fd(w, &w->oom, fd, events & POLLPRI ? UV_PRIORITIZED : UV_READABLE, on_oom);
-}
-
-void watch_run(struct watch *w)
-{
-	const struct limit_value *wall = limit_of(w, LIMIT_TIMEOUT);
-	w->state = WATCH_STARTING;
-	w->started_us = time_monotonic_us();
-	for (int i = 0; i < TIMER_COUNT_; i++) {
-		uv_timer_init(&w->loop, &w->timer[i]);
-		w->timer[i].data = w;
+	const struct subject *s = w->at.subject;
+	w->failed = true;
+	w->at.o->setup = *failure;
+	w->at.o->wait = WAIT_NEVER_STARTED;
+	if (s->payload_pidfd < 0 && !subject_has_init(s)) {
+		watch_enter(w, WATCH_GONE);
+		return;
 	}
-	poll_fd(w, &w->signals, w->signal_fd, UV_READABLE, signals_read);
-	watch_oom(w);
-	poll_fd(w, &w->maker, w->spawn.maker_pidfd, UV_READABLE, on_maker);
-	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);
-	if (wall->set)
-		watch_arm(w, TIMER_WALL, wall->value);
-	if (w->plan->capture)
-		output_start(&w->output);
-	if (w->request->hooks.starting)
-		w->request->hooks.starting(w->request->hooks.data);
-	while (w->state < WATCH_SETTLING)
-		uv_run(&w->loop, UV_RUN_DEFAULT);
-	if (w->first_kill_us)
-		w->o->kill_us = time_monotonic_us() - w->first_kill_us;
+	/* nothing of the program's has run: what there is of the box is no act on it */
+	subject_kill(s);
+	watch_processes(w);
+	watch_enter(w, WATCH_KILLING);
+	watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
 }
 
-void watch_settle(struct watch *w)
+void watch_box_gone(struct watch *w, const char *why)
 {
-	if (w->state == WATCH_SETTLING)
+	const struct setup_failure failure = {.stage = SETUP_BOX, .blame = BLAME_HOST, .what = why};
+	if (w->state == WATCH_STARTING) {
+		watch_failed(w, &failure);
+	} else if (w->state < WATCH_KILLING) {
+		watch_enter(w, WATCH_KILLING);
 		watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
-	while (w->state == WATCH_SETTLING)
-		uv_run(&w->loop, UV_RUN_DEFAULT);
-	w->signal_fd = fd_close(w->signal_fd);
+		watch_arm(w, TIMER_EMPTY, 0);
+	}
 }

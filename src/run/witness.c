@@ -18,6 +18,13 @@
 
 /* ---- opening ---- */
 
+/* A kept box's init may be watched already, on account of another run. */
+static int watch_init_of(const struct trace *t, pid_t init, const struct stat *ns)
+{
+	struct trace_signals there;
+	return trace_read(t, init, &there) == 0 ? 0 : trace_watch(t, init, ns->st_dev, ns->st_ino);
+}
+
 static int watch_both(struct witness *w, struct error *e)
 {
 	char path[64];
@@ -26,36 +33,75 @@ static int watch_both(struct witness *w, struct error *e)
 	/* without it one inside the box could not be told from one outside */
 	if (stat(path, &ns) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot read '%s'", path);
-	int rc = trace_watch(&w->trace, w->init, ns.st_dev, ns.st_ino);
+	int rc = watch_init_of(w->trace, w->init, &ns);
 	if (rc == 0)
-		rc = trace_watch(&w->trace, w->leader, ns.st_dev, ns.st_ino);
+		rc = trace_watch(w->trace, w->leader, ns.st_dev, ns.st_ino);
 	return rc == 0 ? 0 : error_set(e, BLAME_HOST, -rc, "cannot trace signals");
 }
 
 static void watch_group(struct witness *w, int group)
 {
 	struct stat st;
-	if (group >= 0 && fstat(group, &st) == 0 && trace_watch_group(&w->trace, st.st_ino) == 0)
+	if (group >= 0 && fstat(group, &st) == 0 && trace_watch_group(w->trace, st.st_ino) == 0)
 		w->group = st.st_ino;
 }
 
-void witness_open(struct witness *w, pid_t leader, pid_t init, int group)
+static const struct trace *open_post(struct witness_post *p)
+{
+	if (!p->tried && trace_open(&p->trace, WITNESS_POST_ROOM, &p->why_not) == 0 &&
+		trace_begin(&p->trace, &p->why_not) < 0)
+		trace_close(&p->trace);
+	p->tried = true;
+	return p->trace.link >= 0 ? &p->trace : NULL;
+}
+
+/* Before the link of one of its own is there, so that it begins with all it has to see. */
+static const struct trace *find_trace(struct witness *w, struct witness_post *post)
+{
+	const struct trace *t = post ? open_post(post) : NULL;
+	if (post && !t)
+		w->why_not = post->why_not;
+	if (!post && trace_open(&w->own, TARGETS, &w->why_not) == 0)
+		t = &w->own;
+	return t;
+}
+
+void witness_open(struct witness *w, struct witness_post *post, pid_t leader, pid_t init, int group)
 {
 	*w = WITNESS_INIT;
 	w->leader = leader;
 	w->init = init;
-	if (trace_open(&w->trace, TARGETS, &w->why_not) < 0)
+	w->trace = find_trace(w, post);
+	if (!w->trace)
 		return;
 	watch_group(w, group);
-	if (watch_both(w, &w->why_not) < 0 || trace_begin(&w->trace, &w->why_not) < 0)
-		trace_close(&w->trace);
+	if (watch_both(w, &w->why_not) < 0 || (!post && trace_begin(&w->own, &w->why_not) < 0))
+		witness_close(w);
 	else
 		w->from_us = time_monotonic_us();
 }
 
 void witness_close(struct witness *w)
 {
-	trace_close(&w->trace);
+	if (w->trace && w->trace != &w->own) {
+		trace_forget(w->trace, w->leader);
+		if (w->group)
+			trace_forget_group(w->trace, w->group);
+	}
+	trace_close(&w->own);
+	w->trace = NULL;
+}
+
+void witness_post_forget(struct witness_post *p, pid_t init)
+{
+	if (p->trace.link >= 0)
+		trace_forget(&p->trace, init);
+}
+
+void witness_post_close(struct witness_post *p)
+{
+	trace_close(&p->trace);
+	p->tried = false;
 }
 
 /* ---- judging ---- */
@@ -156,13 +202,13 @@ static void tell_of_leader(
 {
 	const struct witness_cast cast = {getpid(), w->leader, w->init};
 	struct trace_signals all, of_init;
-	if (trace_read(&w->trace, w->leader, &all) < 0)
+	if (trace_read(w->trace, w->leader, &all) < 0)
 		return;
 	int sig = signal_of_interest(o, &all, &cast);
 	const struct trace_signal *s = &all.last[sig];
 	if (sig == 0)
 		return;
-	if (came_of_init(s, &cast) && trace_read(&w->trace, w->init, &of_init) == 0 &&
+	if (came_of_init(s, &cast) && trace_read(w->trace, w->init, &of_init) == 0 &&
 		of_init.last[SIGKILL].time_ns != 0)
 		s = &of_init.last[SIGKILL];
 	tell(&o->killer, witness_judge(s, &cast), sig, s, started_us, a);
@@ -195,7 +241,7 @@ static void add_victim(struct observation *o, uint32_t pid, const char comm[16],
 static void add_leader(const struct witness *w, struct observation *o, uint64_t started_us)
 {
 	struct trace_signals all;
-	if (trace_read(&w->trace, w->leader, &all) < 0)
+	if (trace_read(w->trace, w->leader, &all) < 0)
 		return;
 	const struct trace_signal *s = &all.last[SIGKILL];
 	if (s->time_ns != 0 && s->info == TRACE_INFO_KERNEL && s->cgroup == w->group)
@@ -206,7 +252,7 @@ void witness_victims(const struct witness *w, struct observation *o, uint64_t st
 {
 	struct trace_victims found;
 	if (w->from_us == 0 || w->group == 0 || victims_counted(o) == 0 ||
-		trace_read_group(&w->trace, w->group, &found) < 0)
+		trace_read_group(w->trace, w->group, &found) < 0)
 		return;
 	/* more than were counted: RLIMIT_CPU kills on the kernel's account too, and the log knows better */
 	if (found.n > victims_counted(o))

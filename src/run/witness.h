@@ -22,20 +22,41 @@
 #define WITNESS_AFTER_US 10000
 
 struct witness {
-	struct trace trace;
+	struct trace own; /* where there is no post */
+	const struct trace *trace; /* that or the post's; NULL: not opened */
 	pid_t leader, init;
 	uint64_t group; /* the id of the run's v2 group; 0: it has none */
 	uint64_t from_us; /* monotonic; 0: not opened */
 	struct error why_not; /* with BLAME_NONE there is no reason not to */
 };
 
-#define WITNESS_INIT ((struct witness){.trace = TRACE_INIT})
+#define WITNESS_INIT ((struct witness){.own = TRACE_INIT})
+
+/*
+ * One for many runs of a process: opened by the first that goes on for long enough, so that not
+ * each signal on the host costs as many looks as there are runs.
+ */
+struct witness_post {
+	struct trace trace;
+	bool tried;
+	struct error why_not;
+};
+
+#define WITNESS_POST_INIT ((struct witness_post){.trace = TRACE_INIT})
+
+/* For how many processes it has room: two for each run. One more run is not watched. */
+#define WITNESS_POST_ROOM 512
+
+/* All runs are over. */
+void witness_post_close(struct witness_post *p);
 
 /*
  * @group is the directory of the run's v2 group, or -1. Takes half a millisecond. What is missing,
- * as for an ordinary user, is in @w->why_not.
+ * as for an ordinary user, is in @w->why_not. With a @post, which is borrowed until witness_close(), all but
+ * the first take some microseconds; @init may be that of other runs, too.
  */
-void witness_open(struct witness *w, pid_t leader, pid_t init, int group);
+void witness_open(
+	struct witness *w, struct witness_post *post, pid_t leader, pid_t init, int group);
 /*
  * Put into o->killer who sent the signal that ended the payload (o->wait and o->term_signal say which;
  * for one that failed by itself the last sender outside), and into o->senders what was watched.
@@ -49,6 +70,8 @@ void witness_tell(
  */
 void witness_victims(const struct witness *w, struct observation *o, uint64_t started_us);
 void witness_close(struct witness *w);
+/* Nobody of the box whose init that was is left. */
+void witness_post_forget(struct witness_post *p, pid_t init);
 
 /* Who is who when a sender is judged. */
 struct witness_cast {
