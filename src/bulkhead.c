@@ -24,6 +24,14 @@ static int (*const commands[])(int argc, char **argv) = {
 	[COMMAND_LOGS] = cli_logs,
 	[COMMAND_EXPLAIN] = cli_explain,
 	[COMMAND_POLICY] = cli_policy,
+	[COMMAND_BOX_CREATE] = cli_box_create,
+	[COMMAND_BOX_LIST] = cli_box_list,
+	[COMMAND_BOX_RM] = cli_box_rm,
+	[COMMAND_EXEC] = cli_exec,
+	[COMMAND_ATTACH] = cli_attach,
+	[COMMAND_SIGNAL] = cli_signal,
+	[COMMAND_KILL] = cli_kill,
+	[COMMAND_SERVE] = cli_serve,
 	[COMMAND_COMPLETION] = cli_completion,
 	[COMMAND_HELP] = cli_help,
 	[COMMAND_VERSION] = cli_version,
@@ -67,10 +75,27 @@ static bool is_any(const char *word, const char *a, const char *b)
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+/* A group alone, or with a word that none of its commands has. */
+static int refuse_group(const char *group, const char *word)
+{
+	struct error e = ERROR_INIT;
+	char shown[OPTION_SHOWN_SIZE];
+
+	if (word && is_any(word, "--help", "-h"))
+		return help_print_group(group);
+	if (word)
+		error_set(&e, BLAME_REQUEST, 0, "'%s' has no command '%s'", group,
+			option_shown(word, shown));
+	else
+		error_set(&e, BLAME_REQUEST, 0, "'%s' needs a command", group);
+	error_hint(&e, "see 'bulkhead %s --help'", group);
+	return cli_fail(&e);
+}
+
 int main(int argc, char **argv)
 {
 	struct error e = ERROR_INIT;
-	int command;
+	int command, words;
 
 	if (fill_stdio() < 0) {
 		error_set(&e, BLAME_HOST, errno, "cannot open '/dev/null' for closed stdio");
@@ -84,10 +109,11 @@ int main(int argc, char **argv)
 		return help_print_overview();
 	if (is_any(argv[1], "--version", "-V"))
 		return cli_version(1, argv + 1);
-	command = command_from_name(argv[1]);
+	command = command_from_words(argc - 1, argv + 1, &words);
 	if (command < 0)
-		return refuse_command(argv[1]);
-	if (argc > 2 && is_any(argv[2], "--help", "-h"))
+		return command_is_group(argv[1]) ? refuse_group(argv[1], argv[2])
+						 : refuse_command(argv[1]);
+	if (argc > words + 1 && is_any(argv[words + 1], "--help", "-h"))
 		return help_print((enum command)command);
-	return commands[command](argc - 1, argv + 1);
+	return commands[command](argc - words, argv + words);
 }

@@ -206,7 +206,7 @@ int client_upgrade(
 	struct client_stream *ret, const char *target, const char *protocol, struct error *e)
 {
 	cleanup_arena struct arena a = ARENA_INIT;
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	const struct client_call call = {.method = "GET", .path = target};
 	const char *path = socket_path(&a, e);
 	cleanup_fd int fd = path ? open_connection(path, e) : -1;

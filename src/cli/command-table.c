@@ -57,6 +57,39 @@ static const struct command_spec commands[] = {
 		"check   read a policy file and say what is wrong with it\n"
 		"schema  the JSON Schema of policy files, or of verdicts",
 		OPERAND_WORD, policy_words},
+	[COMMAND_BOX_CREATE] = {"box create", "", "have the daemon keep a box for many runs",
+		"Have the daemon make a box, wait until it is ready, and print its ID. It stays\n"
+		"until 'box rm'; limits are those of all that runs in it together.",
+		OPERAND_NONE, NULL},
+	[COMMAND_BOX_LIST] = {"box list", "", "list the boxes that the daemon keeps",
+		"List the boxes that the daemon keeps, and those gone of late.", OPERAND_NONE,
+		NULL},
+	[COMMAND_BOX_RM] = {"box rm", "ID...", "end a box and all that runs in it",
+		"End all that runs in a box: TERM, the grace time, KILL; then the box itself.\n"
+		"Returns when nothing of it is left.",
+		OPERAND_BOX_ID, NULL},
+	[COMMAND_EXEC] = {"exec", "BOX [--] COMMAND [ARG...]",
+		"run a program in a kept box, as run does",
+		"Run COMMAND in a box that the daemon keeps, with a verdict and limits of its\n"
+		"own. Input, output, exit status and the line on stderr are as with run. If this\n"
+		"process ends, so does the run.",
+		OPERAND_BOX_PROGRAM, NULL},
+	[COMMAND_ATTACH] = {"attach", "RUN", "follow a run of the daemon to its end",
+		"Write what a run of the daemon has written and goes on to write, and end as it\n"
+		"ends. Its input is sent too if both sides have a terminal, or with --stdin.\n"
+		"A signal ends only the attaching; the run goes on.",
+		OPERAND_RUN_ID, NULL},
+	[COMMAND_SIGNAL] = {"signal", "RUN SIG", "send a signal to a run of the daemon",
+		"Send the signal SIG (TERM, SIGTERM, 15) to the program of a run of the daemon.",
+		OPERAND_RUN_ID, NULL},
+	[COMMAND_KILL] = {"kill", "RUN...", "end runs of the daemon",
+		"End runs of the daemon with all their processes: TERM, the grace time, KILL.\n"
+		"Returns when they have ended.",
+		OPERAND_RUN_ID, NULL},
+	[COMMAND_SERVE] = {"serve", "", "keep boxes and serve the HTTP API",
+		"Be the daemon, bulkheadd, in the foreground: keep boxes, run commands in them,\n"
+		"speak HTTP at a Unix socket. See bulkheadd(8).",
+		OPERAND_NONE, NULL},
 	[COMMAND_COMPLETION] = {"completion", "bash | zsh | fish", "print a completion script",
 		"Print the completion script for a shell, for instance\n"
 		"  bulkhead completion bash > /etc/bash_completion.d/bulkhead",
@@ -73,11 +106,36 @@ const struct command_spec *command_spec(enum command command)
 	return &commands[command];
 }
 
-int command_from_name(const char *name)
+const char *command_in_group(const struct command_spec *c, const char *group)
+{
+	size_t size = strlen(group);
+	bool in = strncmp(c->name, group, size) == 0 && c->name[size] == ' ';
+	return in ? c->name + size + 1 : NULL;
+}
+
+bool command_is_group(const char *word)
 {
 	for (int i = 0; i < COMMAND_COUNT_; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return i;
+		if (command_in_group(&commands[i], word))
+			return true;
+	return false;
+}
+
+bool command_takes_program(const struct command_spec *c)
+{
+	return c->operand == OPERAND_PROGRAM || c->operand == OPERAND_BOX_PROGRAM;
+}
+
+int command_from_words(int argc, char *const *argv, int *ret_words)
+{
+	for (int i = 0; i < COMMAND_COUNT_; i++) {
+		const char *second = argc > 1 ? command_in_group(&commands[i], argv[0]) : NULL;
+		bool one = strcmp(commands[i].name, argv[0]) == 0;
+		if (!one && !(second && strcmp(second, argv[1]) == 0))
+			continue;
+		*ret_words = one ? 1 : 2;
+		return i;
+	}
 	return -1;
 }
 

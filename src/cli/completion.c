@@ -25,6 +25,7 @@ static enum hint hint_of(const struct option_spec *o)
 		[OPTION_POLICY] = HINT_POLICY,
 		[OPTION_DIR] = HINT_DIR,
 		[OPTION_VERDICT] = HINT_FILE,
+		[OPTION_OWN_PATH] = HINT_FILE,
 		[OPTION_BIND] = HINT_FILE,
 		[OPTION_HIDE] = HINT_FILE,
 		[OPTION_TMPFS] = HINT_DIR,
@@ -41,10 +42,22 @@ static void put_words(struct buf *b, const char *const *words)
 		buf_printf(b, "%s%s", i ? " " : "", words[i]);
 }
 
-static void put_command_names(struct buf *b)
+/* The groups of commands that have two words: "box". */
+static const char *const groups[] = {"box"};
+#define for_each_group(g)                                                                          \
+	for (const char *const *g = groups; g < groups + sizeof(groups) / sizeof(groups[0]); g++)
+
+/* The first words of all commands, each once; or the second ones in @group. */
+static void put_command_names(struct buf *b, const char *group)
 {
-	for (int i = 0; i < COMMAND_COUNT_; i++)
-		buf_printf(b, "%s%s", i ? " " : "", command_spec((enum command)i)->name);
+	for (int i = 0; i < COMMAND_COUNT_; i++) {
+		const struct command_spec *c = command_spec((enum command)i);
+		const char *name = group ? command_in_group(c, group) : c->name;
+
+		if (name && !strchr(name, ' '))
+			buf_printf(b, "%s ", name);
+	}
+	for_each_group(g) buf_printf(b, "%s", group ? "" : *g);
 }
 
 /* @text between single quotes, for any of the three shells; "'" becomes "'\''". */
@@ -63,7 +76,7 @@ static void put_quoted(struct buf *b, const char *text)
 static void put_operand_words(struct buf *b, enum command command)
 {
 	if (command == COMMAND_HELP)
-		put_command_names(b);
+		put_command_names(b, NULL);
 	else if (command_spec(command)->words)
 		put_words(b, command_spec(command)->words);
 }
@@ -94,7 +107,7 @@ static const char bash_middle[] =
 	"\n"
 	"_bulkhead() {\n"
 	"    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	"    local command=${COMP_WORDS[1]-} options= operands= values= policies=";
+	"    local command=${COMP_WORDS[1]-} first=2 before= options= operands= values= policies=";
 
 static const char bash_tail[] =
 	"    esac\n"
@@ -103,12 +116,16 @@ static const char bash_tail[] =
 	"    if [[ $cur == = ]]; then cur= ; prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 	"    elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}\n"
 	"    fi\n"
-	"    if [[ $command == run || $command == plan ]]; then\n"
-	"        local i=2 word\n"
+	"    if [[ $before ]]; then\n"
+	"        local i=$first word\n"
 	"        while ((i < COMP_CWORD)); do\n"
 	"            word=${COMP_WORDS[i]}\n"
 	"            [[ $word == -- ]] && { _bulkhead_program $((i + 1)); return; }\n"
-	"            [[ $word == -* ]] || { _bulkhead_program \"$i\"; return; }\n"
+	"            if [[ $word != -* ]]; then\n"
+	"                ((before == 0)) && { _bulkhead_program \"$i\"; return; }\n"
+	"                ((before--, i++))\n"
+	"                continue\n"
+	"            fi\n"
 	"            ((i++))\n"
 	"            [[ ${COMP_WORDS[i]-} == = ]] && { ((i += 2)); continue; }\n"
 	"            [[ \" $values \" == *\" $word \"* ]] && ((i++))\n"
@@ -118,13 +135,13 @@ static const char bash_tail[] =
 	"        _bulkhead_value \"$prev\"\n"
 	"    elif [[ $cur == -* ]]; then\n"
 	"        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
-	"    elif [[ $command == run || $command == plan ]]; then\n"
-	"        _bulkhead_program \"$COMP_CWORD\"\n"
+	"    elif [[ $before ]]; then\n"
+	"        ((before == 0)) && _bulkhead_program \"$COMP_CWORD\"\n"
 	"    elif [[ $command == policy && $prev == show ]]; then\n"
 	"        _bulkhead_value --policy\n"
 	"    elif [[ $command == policy && $prev == check ]]; then\n"
 	"        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-	"    elif ((COMP_CWORD == 2)); then\n"
+	"    elif ((COMP_CWORD == first)); then\n"
 	"        COMPREPLY=($(compgen -W \"$operands\" -- \"$cur\"))\n"
 	"    fi\n"
 	"}\n"
@@ -154,7 +171,12 @@ static void bash_put_value(struct buf *b, const struct option_spec *o)
 
 static void bash_put_command(struct buf *b, enum command command)
 {
-	buf_printf(b, "    %s)\n        options='", command_spec(command)->name);
+	const struct command_spec *c = command_spec(command);
+
+	buf_printf(b, "    '%s')\n", c->name);
+	if (command_takes_program(c))
+		buf_printf(b, "        before=%d\n", c->operand == OPERAND_BOX_PROGRAM);
+	buf_puts(b, "        options='");
 	for_each_option (o, command)
 		buf_printf(b, "--%s ", o->name);
 	buf_puts(b, "'\n        values='");
@@ -166,6 +188,17 @@ static void bash_put_command(struct buf *b, enum command command)
 	buf_puts(b, "' ;;\n");
 }
 
+static void bash_put_group(struct buf *b, const char *group)
+{
+	buf_printf(b,
+		"    if [[ $command == %s ]]; then\n"
+		"        command=\"%s ${COMP_WORDS[2]-}\" first=3\n"
+		"        if ((COMP_CWORD == 2)); then\n            COMPREPLY=($(compgen -W '",
+		group, group);
+	put_command_names(b, group);
+	buf_puts(b, "--help' -- \"$cur\"))\n            return\n        fi\n    fi\n");
+}
+
 static void put_bash(struct buf *b)
 {
 	buf_puts(b, bash_head);
@@ -175,10 +208,10 @@ static void put_bash(struct buf *b)
 	buf_putc(b, '\'');
 	put_words(b, policy_shipped_names());
 	buf_puts(b, "'\n    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W '");
-	put_command_names(b);
-	buf_puts(b,
-		" --help --version' -- \"$cur\"))\n        return\n    fi\n"
-		"    case $command in\n");
+	put_command_names(b, NULL);
+	buf_puts(b, " --help --version' -- \"$cur\"))\n        return\n    fi\n");
+	for_each_group(g) bash_put_group(b, *g);
+	buf_puts(b, "    case $command in\n");
 	for (int i = 0; i < COMMAND_COUNT_; i++)
 		bash_put_command(b, (enum command)i);
 	buf_puts(b, bash_tail);
@@ -244,6 +277,10 @@ static void zsh_put_operand(struct buf *b, enum command command)
 
 	if (c->operand == OPERAND_PROGRAM) {
 		buf_puts(b, "        '(-):program:_command_names -e' '*::argument:_normal'\n");
+	} else if (c->operand == OPERAND_BOX_PROGRAM) {
+		buf_puts(b,
+			"        '1:box:' '(-)2:program:_command_names -e' "
+			"'*::argument:_normal'\n");
 	} else if (command == COMMAND_POLICY) {
 		buf_puts(b, "        '1:what:(");
 		put_words(b, c->words);
@@ -253,13 +290,16 @@ static void zsh_put_operand(struct buf *b, enum command command)
 		put_operand_words(b, command);
 		buf_puts(b, ")'\n");
 	} else {
-		buf_printf(b, "        %s\n", c->operand == OPERAND_RUN_ID ? "'1:run:'" : "");
+		buf_printf(b, "        %s\n",
+			c->operand == OPERAND_RUN_ID           ? "'1:run:'"
+				: c->operand == OPERAND_BOX_ID ? "'*:box:'"
+							       : "");
 	}
 }
 
 static void zsh_put_command(struct buf *b, enum command command)
 {
-	buf_printf(b, "    %s)\n      _arguments -S \\\n", command_spec(command)->name);
+	buf_printf(b, "    '%s')\n      _arguments -S \\\n", command_spec(command)->name);
 	for_each_option (o, command) {
 		zsh_put_option(b, o, false);
 		if (o->letter)
@@ -267,6 +307,27 @@ static void zsh_put_command(struct buf *b, enum command command)
 	}
 	zsh_put_operand(b, command);
 	buf_puts(b, "      ;;\n");
+}
+
+static void zsh_put_name(struct buf *b, const struct command_spec *c)
+{
+	if (strchr(c->name, ' '))
+		return;
+	buf_printf(b, "    '%s:", c->name);
+	zsh_put_escaped(b, c->summary);
+	buf_puts(b, "'\n");
+}
+
+/* The two words of such a command become one. */
+static void zsh_put_group(struct buf *b, const char *group)
+{
+	buf_printf(b,
+		"  if [[ $words[1] == %s ]]; then\n    if ((CURRENT == 2)); then\n      compadd ",
+		group);
+	put_command_names(b, group);
+	buf_puts(b,
+		"\n      return\n    fi\n"
+		"    words[1,2]=(\"$words[1] $words[2]\")\n    ((CURRENT--))\n  fi\n");
 }
 
 static void put_zsh(struct buf *b)
@@ -278,13 +339,9 @@ static void put_zsh(struct buf *b)
 	buf_puts(b,
 		")' 'files:file:_files'\n}\n\n"
 		"_bulkhead_commands() {\n  local -a commands=(\n");
-	for (int i = 0; i < COMMAND_COUNT_; i++) {
-		const struct command_spec *c = command_spec((enum command)i);
-
-		buf_printf(b, "    '%s:", c->name);
-		zsh_put_escaped(b, c->summary);
-		buf_puts(b, "'\n");
-	}
+	for (int i = 0; i < COMMAND_COUNT_; i++)
+		zsh_put_name(b, command_spec((enum command)i));
+	for_each_group(g) buf_printf(b, "    '%s:more commands'\n", *g);
 	buf_puts(b,
 		"  )\n  _describe command commands\n}\n\n"
 		"_bulkhead() {\n"
@@ -292,8 +349,9 @@ static void put_zsh(struct buf *b)
 		"  _arguments -C '(- *)--help[show the commands]' '(- *)--version[show the "
 		"version]' \\\n"
 		"    '1:command:_bulkhead_commands' '*::argument:->rest'\n"
-		"  [[ $state == rest ]] || return\n"
-		"  case $words[1] in\n");
+		"  [[ $state == rest ]] || return\n");
+	for_each_group(g) zsh_put_group(b, *g);
+	buf_puts(b, "  case $words[1] in\n");
 	for (int i = 0; i < COMMAND_COUNT_; i++)
 		zsh_put_command(b, (enum command)i);
 	buf_puts(b,
@@ -308,7 +366,13 @@ static const char fish_head[] =
 	"# fish completion for bulkhead, made by 'bulkhead completion fish'\n"
 	"function __bulkhead_command\n"
 	"    set -l words (commandline -opc)\n"
-	"    test (count $words) -ge 2; and test $words[2] = $argv[1]\n"
+	"    set -l last (math 1 + (count $argv))\n"
+	"    test (count $words) -ge $last; and test \"$words[2..$last]\" = \"$argv\"\n"
+	"end\n"
+	"\n"
+	"function __bulkhead_group\n"
+	"    set -l words (commandline -opc)\n"
+	"    test (count $words) -eq 2; and test $words[2] = $argv[1]\n"
 	"end\n"
 	"\n"
 	"function __bulkhead_no_command\n"
@@ -317,10 +381,12 @@ static const char fish_head[] =
 	"\n"
 	"# within the options of a command, before the program that it runs\n"
 	"function __bulkhead_options\n"
-	"    __bulkhead_command $argv[1]; or return 1\n"
+	"    __bulkhead_command $argv; or return 1\n"
 	"    set -l words (commandline -opc)\n"
 	"    set -l value no\n"
-	"    for word in $words[3..-1]\n"
+	"    set -l before 0\n"
+	"    contains -- \"$argv\" $__bulkhead_in_box; and set before 1\n"
+	"    for word in $words[(math 2 + (count $argv))..-1]\n"
 	"        if test $value = yes\n"
 	"            set value no\n"
 	"        else if test \"$word\" = --\n"
@@ -328,7 +394,8 @@ static const char fish_head[] =
 	"        else if contains -- \"$word\" $__bulkhead_with_value\n"
 	"            set value yes\n"
 	"        else if not string match -q -- '-*' \"$word\"\n"
-	"            return 1\n"
+	"            test $before -gt 0; or return 1\n"
+	"            set before (math $before - 1)\n"
 	"        end\n"
 	"    end\n"
 	"    return 0\n"
@@ -336,12 +403,12 @@ static const char fish_head[] =
 	"\n"
 	"# where the name of the program stands\n"
 	"function __bulkhead_name\n"
-	"    __bulkhead_command $argv[1]; or return 1\n"
-	"    __bulkhead_options $argv[1]; or test (commandline -opc)[-1] = --\n"
+	"    __bulkhead_command $argv; or return 1\n"
+	"    __bulkhead_options $argv; or test (commandline -opc)[-1] = --\n"
 	"end\n"
 	"\n"
 	"function __bulkhead_program\n"
-	"    __bulkhead_command $argv[1]; and not __bulkhead_options $argv[1]\n"
+	"    __bulkhead_command $argv; and not __bulkhead_options $argv\n"
 	"end\n"
 	"\n"
 	"complete -c bulkhead -f\n"
@@ -377,7 +444,7 @@ static void fish_put_operands(struct buf *b, enum command command)
 {
 	const struct command_spec *c = command_spec(command);
 
-	if (c->operand == OPERAND_PROGRAM) {
+	if (command_takes_program(c)) {
 		buf_printf(b,
 			"complete -c bulkhead -n '__bulkhead_name %s' -a "
 			"'(__fish_complete_command)'\n"
@@ -401,20 +468,44 @@ static void fish_put_operands(struct buf *b, enum command command)
 	}
 }
 
+static void fish_put_group(struct buf *b, const char *group)
+{
+	buf_printf(b, "complete -c bulkhead -n __bulkhead_no_command -a %s -d 'more commands'\n",
+		group);
+	for (int i = 0; i < COMMAND_COUNT_; i++) {
+		const struct command_spec *c = command_spec((enum command)i);
+		const char *name = command_in_group(c, group);
+
+		if (!name)
+			continue;
+		buf_printf(
+			b, "complete -c bulkhead -n '__bulkhead_group %s' -a %s -d ", group, name);
+		put_quoted(b, c->summary);
+		buf_putc(b, '\n');
+	}
+}
+
+static void fish_put_name(struct buf *b, const struct command_spec *c)
+{
+	if (strchr(c->name, ' '))
+		return;
+	buf_printf(b, "complete -c bulkhead -n __bulkhead_no_command -a %s -d ", c->name);
+	put_quoted(b, c->summary);
+	buf_putc(b, '\n');
+}
+
 static void put_fish(struct buf *b)
 {
 	buf_puts(b, fish_head);
+	buf_printf(b, "set -g __bulkhead_in_box %s\n", command_spec(COMMAND_EXEC)->name);
 	buf_puts(b, "set -g __bulkhead_with_value");
 	for_each_option (o, COMMAND_RUN)
 		if (option_takes_value(o))
 			buf_printf(b, " --%s", o->name);
 	buf_putc(b, '\n');
+	for_each_group(g) fish_put_group(b, *g);
 	for (int i = 0; i < COMMAND_COUNT_; i++) {
-		const struct command_spec *c = command_spec((enum command)i);
-
-		buf_printf(b, "complete -c bulkhead -n __bulkhead_no_command -a %s -d ", c->name);
-		put_quoted(b, c->summary);
-		buf_putc(b, '\n');
+		fish_put_name(b, command_spec((enum command)i));
 		for_each_option (o, (enum command)i)
 			fish_put_option(b, (enum command)i, o);
 		fish_put_operands(b, (enum command)i);

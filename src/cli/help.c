@@ -67,7 +67,7 @@ static void put_group(struct buf *b, enum command command, enum option_group gro
 void help_put_command(struct buf *b, enum command command)
 {
 	const struct command_spec *c = command_spec(command);
-	bool program = c->operand == OPERAND_PROGRAM;
+	bool program = command_takes_program(c) || command == COMMAND_BOX_CREATE;
 
 	buf_printf(b, "Usage: bulkhead %s [options]%s%s\n\n%s\n", c->name, *c->operands ? " " : "",
 		c->operands, c->description);
@@ -81,17 +81,23 @@ void help_put_command(struct buf *b, enum command command)
 			"bulkhead-verdict(7).\n");
 }
 
+static void put_commands(struct buf *b, const char *group)
+{
+	for (int i = 0; i < COMMAND_COUNT_; i++) {
+		const struct command_spec *c = command_spec((enum command)i);
+
+		if (!group || command_in_group(c, group))
+			buf_printf(b, "  %-11s %s\n", c->name, c->summary);
+	}
+}
+
 void help_put_overview(struct buf *b)
 {
 	buf_puts(b,
 		"Usage: bulkhead COMMAND ...\n\n"
 		"Run a program so that it cannot hurt the host, and learn why it ended.\n\n"
 		"Commands:\n");
-	for (int i = 0; i < COMMAND_COUNT_; i++) {
-		const struct command_spec *c = command_spec((enum command)i);
-
-		buf_printf(b, "  %-11s %s\n", c->name, c->summary);
-	}
+	put_commands(b, NULL);
 	buf_puts(b,
 		"\nExamples:\n"
 		"  bulkhead run --memory 64M --timeout 30s -- python3 script.py\n"
@@ -113,6 +119,16 @@ int help_print(enum command command)
 	cleanup_buf struct buf b = BUF_INIT;
 
 	help_put_command(&b, command);
+	return print(&b);
+}
+
+int help_print_group(const char *group)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	buf_printf(&b, "Usage: bulkhead %s COMMAND ...\n\nCommands:\n", group);
+	put_commands(&b, group);
+	buf_printf(&b, "\n'bulkhead help %s COMMAND' shows the options of a command.\n", group);
 	return print(&b);
 }
 
@@ -140,13 +156,20 @@ static int print_tables(void)
 	return print(&b);
 }
 
-static int unknown_command(const char *word)
+static int unknown_command(int argc, char *const *argv)
 {
 	struct error e = ERROR_INIT;
 	char shown[OPTION_SHOWN_SIZE];
-	const char *near = command_nearest(word);
+	const char *word = argv[0];
+	const char *near = command_is_group(word) ? NULL : command_nearest(word);
 
-	error_set(&e, BLAME_REQUEST, 0, "no command '%s'", option_shown(word, shown));
+	if (argc == 1 && command_is_group(word))
+		return help_print_group(word);
+	if (command_is_group(word))
+		error_set(&e, BLAME_REQUEST, 0, "'%s' has no command '%s'", word,
+			option_shown(argv[1], shown));
+	else
+		error_set(&e, BLAME_REQUEST, 0, "no command '%s'", option_shown(word, shown));
 	if (near)
 		error_hint(&e, "did you mean '%s'?", near);
 	return cli_fail(&e);
@@ -155,19 +178,20 @@ static int unknown_command(const char *word)
 int cli_help(int argc, char **argv)
 {
 	struct error e = ERROR_INIT;
-	int command;
+	int command, words = 1;
 
-	if (argc > 2) {
-		error_set(&e, BLAME_REQUEST, 0,
-			"help takes one command; usage: bulkhead help [COMMAND]");
-		return cli_fail(&e);
-	}
 	if (argc < 2)
 		return help_print_overview();
 	if (strcmp(argv[1], "--tables") == 0)
 		return print_tables();
-	command = command_from_name(argv[1]);
-	return command < 0 ? unknown_command(argv[1]) : help_print((enum command)command);
+	command = command_from_words(argc - 1, argv + 1, &words);
+	if (argc == words + 1)
+		return command < 0 ? unknown_command(argc - 1, argv + 1)
+				   : help_print((enum command)command);
+	if (command < 0 && command_is_group(argv[1]))
+		return unknown_command(argc - 1, argv + 1);
+	error_set(&e, BLAME_REQUEST, 0, "help takes one command; usage: bulkhead help [COMMAND]");
+	return cli_fail(&e);
 }
 
 int cli_version(int argc, char **argv)

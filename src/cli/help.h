@@ -13,5 +13,7 @@ void help_put_command(struct buf *b, enum command command);
 int help_print(enum command command);
 /* Likewise for `bulkhead --help`. */
 int help_print_overview(void);
+/* Likewise for a group of commands: `bulkhead box --help`. */
+int help_print_group(const char *group);
 
 #endif

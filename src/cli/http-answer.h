@@ -34,6 +34,8 @@ struct http_answer {
 	bool in_value, begun;
 };
 
+#define HTTP_ANSWER_NONE ((struct http_answer){.status = 0}) /* for http_answer_fini() */
+
 void http_answer_init(struct http_answer *a);
 void http_answer_fini(struct http_answer *a);
 #define cleanup_http_answer __attribute__((cleanup(http_answer_fini)))

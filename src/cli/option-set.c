@@ -282,6 +282,7 @@ int option_set(
 		[OPTION_OOM] = set_oom,
 		[OPTION_POLICY] = set_text,
 		[OPTION_DIR] = set_dir,
+		[OPTION_BOX] = set_text,
 		[OPTION_KEY] = set_key,
 		[OPTION_VERDICT] = set_verdict,
 		[OPTION_BIND] = set_bind,

@@ -20,6 +20,7 @@ enum option_kind {
 	OPTION_OOM, /* one of choices */
 	OPTION_POLICY, /* NAME|FILE; field is a const char * */
 	OPTION_DIR, /* field is a const char * */
+	OPTION_BOX, /* field is a const char * */
 	OPTION_KEY, /* field is a const char * */
 	OPTION_VERDICT, /* FILE|fd:N */
 	OPTION_BIND, /* PATH[:DEST]; field is a struct bind_list */
@@ -32,6 +33,7 @@ enum option_kind {
 	OPTION_HELP, /* no value: show the help, do nothing */
 	OPTION_OWN_FLAG, /* no value; the command itself looks at it, as at the next one */
 	OPTION_OWN_VALUE,
+	OPTION_OWN_PATH,
 	OPTION_KIND_COUNT_,
 };
 

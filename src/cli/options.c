@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/log.h"
 #include "base/parse.h"
 
 void option_scan_init(struct option_scan *s, enum command command, int argc, char **argv)
@@ -120,6 +122,14 @@ static int note_seen(struct option_scan *s, const struct option_spec *o, struct 
 	return 0;
 }
 
+/* The next word is COMMAND. */
+static bool is_program(const struct option_scan *s)
+{
+	enum operand_kind kind = command_spec(s->command)->operand;
+
+	return kind == OPERAND_PROGRAM || (kind == OPERAND_BOX_PROGRAM && s->n_operands > 0);
+}
+
 enum option_found option_scan(struct option_scan *s, const struct option_spec **ret_option,
 	const char **ret_value, struct error *e)
 {
@@ -134,8 +144,9 @@ enum option_found option_scan(struct option_scan *s, const struct option_spec **
 		return SCAN_END;
 	arg = s->argv[s->next];
 	if (s->ended || arg[0] != '-' || arg[1] == '\0') {
-		if (command_spec(s->command)->operand == OPERAND_PROGRAM)
+		if (is_program(s))
 			return SCAN_END;
+		s->n_operands++;
 		*ret_value = arg;
 		s->next++;
 		return SCAN_OPERAND;
@@ -191,47 +202,120 @@ static int take_command(
 	return 0;
 }
 
-static int parse_request(
-	struct option_target *t, enum command command, int argc, char **argv, struct error *e)
+/* An option that the box has decided already. */
+static int check_box_options(const struct option_scan *s, const struct request *r, struct error *e)
+{
+	for (size_t i = 0; r->box && i < option_table_size; i++) {
+		const struct option_spec *o = &option_table[i];
+		bool fits = o->kind == OPTION_BOX || (o->commands & OPTION_FOR(COMMAND_EXEC));
+
+		if ((s->seen & UINT64_C(1) << i) && !fits)
+			return error_set(e, BLAME_REQUEST, 0,
+				"'--%s' is for a box of the run's own, not for '--box'", o->name);
+	}
+	return 0;
+}
+
+static int take_operand(struct request *r, enum command command, const char *value, struct error *e)
+{
+	const struct command_spec *c = command_spec(command);
+	char shown[OPTION_SHOWN_SIZE];
+
+	if (c->operand != OPERAND_BOX_PROGRAM)
+		return error_set(e, BLAME_REQUEST, 0,
+			"'%s' is one word too many; see 'bulkhead %s --help'",
+			option_shown(value, shown), c->name);
+	if (!*value)
+		return error_set(e, BLAME_REQUEST, 0, "the ID of the box is empty");
+	r->box = value;
+	return 0;
+}
+
+/* What is left when the options have been read. */
+static int finish_request(struct option_target *t, const struct option_scan *s, struct error *e)
+{
+	const struct command_spec *c = command_spec(s->command);
+
+	if (c->operand == OPERAND_BOX_PROGRAM && !t->request->box)
+		return error_set(e, BLAME_REQUEST, 0, "which box? usage: bulkhead %s [options] %s",
+			c->name, c->operands);
+	if (command_takes_program(c) && take_command(t->request, t->arena, s, e) < 0)
+		return -1;
+	if (check_box_options(s, t->request, e) < 0)
+		return -1;
+	return check_contradictions(t->request, e);
+}
+
+static int parse_request(struct option_target *t, int argc, char **argv, struct error *e)
 {
 	struct option_scan s;
 	const struct option_spec *o = NULL;
 	const char *value = NULL;
 	enum option_found found;
 
-	option_scan_init(&s, command, argc, argv);
-	while ((found = option_scan(&s, &o, &value, e)) == SCAN_OPTION) {
-		if (option_set(t, o, value, e) < 0)
+	option_scan_init(&s, t->command, argc, argv);
+	while ((found = option_scan(&s, &o, &value, e)) > SCAN_END) {
+		int r = found == SCAN_OPTION ? option_set(t, o, value, e)
+					     : take_operand(t->request, t->command, value, e);
+		if (r < 0)
 			return -1;
 		if (t->help)
 			return 1;
 	}
-	if (found == SCAN_ERROR || take_command(t->request, t->arena, &s, e) < 0)
-		return -1;
-	return check_contradictions(t->request, e);
+	return found == SCAN_ERROR ? -1 : finish_request(t, &s, e);
+}
+
+static int parse_command(struct request *ret, enum command command, bool *ret_json, struct arena *a,
+	int argc, char **argv, struct error *e)
+{
+	struct request request = {.policy = NULL};
+	struct option_target t = {.request = &request, .arena = a, .command = command};
+	int r = parse_request(&t, argc, argv, e);
+
+	if (r == 0) {
+		*ret = request;
+		if (ret_json)
+			*ret_json = t.json;
+	}
+	return r;
 }
 
 int options_parse_run(struct request *ret, struct arena *a, int argc, char **argv, struct error *e)
 {
-	struct request request = {.policy = NULL};
-	struct option_target t = {.request = &request, .arena = a};
-	int r = parse_request(&t, COMMAND_RUN, argc, argv, e);
-
-	if (r == 0)
-		*ret = request;
-	return r;
+	return parse_command(ret, COMMAND_RUN, NULL, a, argc, argv, e);
 }
 
 int options_parse_plan(struct request *ret, bool *ret_json, struct arena *a, int argc, char **argv,
 	struct error *e)
 {
-	struct request request = {.policy = NULL};
-	struct option_target t = {.request = &request, .arena = a};
-	int r = parse_request(&t, COMMAND_PLAN, argc, argv, e);
+	return parse_command(ret, COMMAND_PLAN, ret_json, a, argc, argv, e);
+}
 
-	if (r == 0) {
-		*ret = request;
-		*ret_json = t.json;
+int options_parse_exec(struct request *ret, struct arena *a, int argc, char **argv, struct error *e)
+{
+	return parse_command(ret, COMMAND_EXEC, NULL, a, argc, argv, e);
+}
+
+int options_parse_box(struct request *ret, struct arena *a, int argc, char **argv, struct error *e)
+{
+	return parse_command(ret, COMMAND_BOX_CREATE, NULL, a, argc, argv, e);
+}
+
+void options_set_verbosity(const struct request *request)
+{
+	log_set_level(request->quiet ? LOG_QUIET : request->verbose ? LOG_VERBOSE : LOG_NORMAL);
+}
+
+int options_check_names(const struct request *request, struct error *e)
+{
+	char shown[OPTION_SHOWN_SIZE];
+
+	for (size_t i = 0; i < request->env.n_set; i++) {
+		const char *key = request->env.set[i].key;
+
+		if (!utf8_valid(key, strlen(key)))
+			return error_set(e, BLAME_REQUEST, 0, "'--env %s': the name is not UTF-8",
+				option_shown(key, shown));
 	}
-	return r;
+	return 0;
 }

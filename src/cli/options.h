@@ -16,6 +16,7 @@
  *   --name VALUE  --name=VALUE  -t    options; a name must be whole, abbreviations are refused
  *   --                                ends the options
  *   anything else                     run, plan: the first such word is COMMAND and ends the options;
+ *                                     exec: the first is BOX, the second COMMAND;
  *                                     other commands: an operand, options may follow
  *
  * An option that is not repeatable may be given once.
@@ -27,11 +28,12 @@ struct option_scan {
 	int next; /* the first argument not looked at yet */
 	uint64_t seen; /* options given so far, a bit for each place in the table */
 	bool ended; /* "--" was met */
+	int n_operands; /* before COMMAND */
 };
 
 enum option_found {
 	SCAN_ERROR = -1, /* the error says why */
-	SCAN_END, /* for run and plan, next is the place of COMMAND */
+	SCAN_END, /* for run, plan and exec, next is the place of COMMAND */
 	SCAN_OPTION,
 	SCAN_OPERAND,
 };
@@ -57,10 +59,24 @@ int options_parse_run(struct request *ret, struct arena *a, int argc, char **arg
 int options_parse_plan(struct request *ret, bool *ret_json, struct arena *a, int argc, char **argv,
 	struct error *e);
 
+/* The same for `bulkhead exec`, with BOX in ret->box. */
+int options_parse_exec(
+	struct request *ret, struct arena *a, int argc, char **argv, struct error *e);
+
+/* The same for `bulkhead box create`, without a command. */
+int options_parse_box(struct request *ret, struct arena *a, int argc, char **argv, struct error *e);
+
+/* -1 (with @e) for a name of a variable that is not UTF-8, which the daemon's API cannot say. */
+int options_check_names(const struct request *request, struct error *e);
+
+/* Say as much as --quiet and --verbose want. */
+void options_set_verbosity(const struct request *request);
+
 /* What the setters of option-set.c write to. */
 struct option_target {
 	struct request *request;
 	struct arena *arena;
+	enum command command;
 	bool help;
 	bool json;
 };

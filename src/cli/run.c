@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cli/commands.h"
+#include "cli/exec.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "run/prepare.h"
@@ -108,11 +109,6 @@ static int open_targets(struct run *run, struct arena *a, struct error *e)
 	return capture ? record_open_log(&run->record, run->request.log_dir, a, e) : 0;
 }
 
-static void set_verbosity(const struct request *request)
-{
-	log_set_level(request->quiet ? LOG_QUIET : request->verbose ? LOG_VERBOSE : LOG_NORMAL);
-}
-
 int cli_run(int argc, char **argv)
 {
 	uint64_t began_us = time_monotonic_us();
@@ -126,7 +122,9 @@ int cli_run(int argc, char **argv)
 	int parsed = options_parse_run(&run.request, &a, argc, argv, &e);
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_RUN) : cli_fail(&e);
-	set_verbosity(&run.request);
+	if (run.request.box)
+		return exec_in_box(&run.request, &a);
+	options_set_verbosity(&run.request);
 	if (run_check_descriptors(0, &e) < 0)
 		return cli_fail(&e);
 	if (run.request.verdict &&

@@ -86,7 +86,7 @@ static int call(const char *body, struct http_answer *ret, struct error *e)
 
 static void an_answer_comes_back(void **state)
 {
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	serve(*state, "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}", 1);
 	assert_int_equal(call("{}", &answer, &e), 0);
@@ -96,7 +96,7 @@ static void an_answer_comes_back(void **state)
 
 static void a_refusal_is_an_error(void **state)
 {
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	serve(*state,
 		"HTTP/1.1 429 Full\r\nRetry-After: 2\r\n\r\n"
@@ -108,7 +108,7 @@ static void a_refusal_is_an_error(void **state)
 
 static void an_early_refusal_of_a_long_body_is_read(void **state)
 {
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	static char body[8 << 20];
 	memset(body, ' ', sizeof(body) - 1);
@@ -121,7 +121,7 @@ static void an_early_refusal_of_a_long_body_is_read(void **state)
 static void nonsense_names_the_socket(void **state)
 {
 	struct fixture *f = *state;
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	serve(f, "hello\r\n", 1);
 	assert_int_equal(call("{}", &answer, &e), -1);
@@ -131,7 +131,7 @@ static void nonsense_names_the_socket(void **state)
 
 static void a_daemon_that_says_nothing_is_given_up(void **state)
 {
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	uint64_t began_us = time_monotonic_us();
 	(void)state; /* the kernel takes the connection, and nobody else does */
@@ -142,7 +142,7 @@ static void a_daemon_that_says_nothing_is_given_up(void **state)
 
 static void a_flood_is_not_taken_for_an_answer(void **state)
 {
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	cleanup_buf struct buf b = BUF_INIT;
 	struct error e = ERROR_INIT;
 	buf_puts(&b, "HTTP/1.1 200 OK\r\n\r\n");
@@ -184,7 +184,8 @@ static void no_upgrade_is_an_error(void **state)
 static void without_a_daemon_the_remedy_is_said(void **state)
 {
 	struct fixture *f = *state;
-	cleanup_http_answer struct http_answer refused, missing;
+	cleanup_http_answer struct http_answer refused = HTTP_ANSWER_NONE,
+					       missing = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	char wanted[192];
 	snprintf(wanted, sizeof(wanted), "no daemon at '%s'; start one with 'bulkhead serve'",
@@ -204,7 +205,7 @@ static void without_a_daemon_the_remedy_is_said(void **state)
 static void a_long_path_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	cleanup_http_answer struct http_answer answer;
+	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
 	struct error e = ERROR_INIT;
 	char path[200];
 	memset(path, 'x', sizeof(path));

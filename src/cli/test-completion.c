@@ -32,8 +32,11 @@ static void test_complete(void **state)
 		assert_int_equal(completion_put(&b, shells[i]), 0);
 		for_each_option (o, COMMAND_PLAN)
 			assert_holds(&b, shells[i], arena_printf(&a, "%s%s", dashes, o->name));
-		for (int c = 0; c < COMMAND_COUNT_; c++)
-			assert_holds(&b, shells[i], command_spec((enum command)c)->name);
+		for (int c = 0; c < COMMAND_COUNT_; c++) {
+			const char *name = command_spec((enum command)c)->name;
+			assert_holds(
+				&b, shells[i], strchr(name, ' ') ? strchr(name, ' ') + 1 : name);
+		}
 		for (size_t p = 0; policy_shipped_names()[p]; p++)
 			assert_holds(&b, shells[i], policy_shipped_names()[p]);
 		assert_holds(&b, shells[i], "group process");

@@ -58,10 +58,27 @@ static void test_commands(void **state)
 static void test_command_names(void **state)
 {
 	(void)state;
-	for (int i = 0; i < COMMAND_COUNT_; i++)
-		assert_int_equal(command_from_name(command_spec((enum command)i)->name), i);
-	assert_int_equal(command_from_name("rum"), -1);
-	assert_int_equal(command_from_name(""), -1);
+	for (int i = 0; i < COMMAND_COUNT_; i++) {
+		char first[32], other[] = "x", *second;
+		int words;
+
+		strcpy(first, command_spec((enum command)i)->name);
+		second = strchr(first, ' ');
+		if (second)
+			*second++ = '\0';
+		char *argv[] = {first, second ? second : other};
+		assert_int_equal(command_from_words(2, argv, &words), i);
+		assert_int_equal(words, second ? 2 : 1);
+		assert_int_equal(command_is_group(first), second != NULL);
+	}
+	static char none[][2][8] = {
+		{"rum", "x"}, {"", ""}, {"box", "x"}, {"box", ""}, {"bo", "list"}};
+	int words;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		char *argv[] = {none[i][0], none[i][1]};
+		assert_int_equal(command_from_words(2, argv, &words), -1);
+		assert_int_equal(command_from_words(1, argv, &words), -1);
+	}
 	assert_string_equal(command_nearest("rum"), "run");
 	assert_string_equal(command_nearest("docter"), "doctor");
 	assert_null(command_nearest("python3"));

@@ -57,6 +57,7 @@ static const char *sample_of(const struct option_spec *o)
 		[OPTION_POLICY] = "strict",
 		[OPTION_DIR] = "/srv",
 		[OPTION_KEY] = "nightly build",
+		[OPTION_BOX] = "01j",
 		[OPTION_VERDICT] = "fd:3",
 		[OPTION_BIND] = "/srv:/mnt",
 		[OPTION_HIDE] = "~/.ssh",
@@ -435,6 +436,104 @@ static void test_operands(void **state)
 	assert_string_equal(e.text, "unknown option '--memory'; see 'bulkhead runs --help'");
 }
 
+static int parse_words(struct request *r, struct arena *a, enum command command,
+	const char *const *words, struct error *e)
+{
+	char *argv[16];
+	int argc = 0;
+
+	while (words[argc]) {
+		argv[argc] = arena_strdup(a, words[argc]);
+		argc++;
+	}
+	return command == COMMAND_EXEC   ? options_parse_exec(r, a, argc, argv, e)
+		: command == COMMAND_RUN ? options_parse_run(r, a, argc, argv, e)
+					 : options_parse_box(r, a, argc, argv, e);
+}
+
+/* The first word is the box, the second ends the options, wherever they stand. */
+static void test_exec(void **state)
+{
+	static const char *const lines[][10] = {
+		{"exec", "BOX", "ls", "--memory", "1G"},
+		{"exec", "--memory", "64M", "BOX", "ls", "--memory", "1G"},
+		{"exec", "BOX", "--memory", "64M", "--", "ls", "--memory", "1G"},
+		{"exec", "--", "BOX", "ls", "--memory", "1G"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		cleanup_arena struct arena a = ARENA_INIT;
+		struct request r;
+		struct error e = ERROR_INIT;
+
+		assert_int_equal(parse_words(&r, &a, COMMAND_EXEC, lines[i], &e), 0);
+		assert_string_equal(r.box, "BOX");
+		assert_int_equal(r.argv.n, 3);
+		assert_string_equal(r.argv.v[0], "ls");
+		assert_string_equal(r.argv.v[2], "1G");
+		assert_int_equal(r.limit_given[LIMIT_MEMORY], i == 1 || i == 2);
+	}
+}
+
+static void test_misuse_of_boxes(void **state)
+{
+	static const struct {
+		enum command command;
+		const char *words[10];
+		const char *why;
+	} bad[] = {
+		{COMMAND_EXEC, {"exec"}, "which box?"},
+		{COMMAND_EXEC, {"exec", "--"}, "which box?"},
+		{COMMAND_EXEC, {"exec", ""}, "the ID of the box is empty"},
+		{COMMAND_EXEC, {"exec", "b"}, "no command to run"},
+		{COMMAND_EXEC, {"exec", "b", "--"}, "no command to run"},
+		{COMMAND_EXEC, {"exec", "b", ""}, "the command to run is empty"},
+		{COMMAND_EXEC, {"exec", "--read", "/x", "b", "ls"}, "unknown option '--read'"},
+		{COMMAND_EXEC, {"exec", "b", "--box", "c", "ls"}, "unknown option '--box'"},
+		{COMMAND_RUN, {"run", "--box", "", "ls"}, "BOX is empty"},
+		{COMMAND_RUN, {"run", "--box", "b", "--read", "/x", "ls"},
+			"'--read' is for a box of the run's own"},
+		{COMMAND_RUN, {"run", "--log", "/x", "--box", "b", "ls"},
+			"'--log' is for a box of the run's own"},
+		{COMMAND_RUN, {"run", "--box", "b"}, "no command to run"},
+		{COMMAND_BOX_CREATE, {"create", "ls"}, "'ls' is one word too many"},
+		{COMMAND_BOX_CREATE, {"create", "--tty"}, "unknown option '--tty'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cleanup_arena struct arena a = ARENA_INIT;
+		struct request r;
+		struct error e = ERROR_INIT;
+
+		assert_int_equal(parse_words(&r, &a, bad[i].command, bad[i].words, &e), -1);
+		assert_int_equal(e.blame, BLAME_REQUEST);
+		if (!strstr(e.text, bad[i].why))
+			fail_msg("'%s': no '%s'", e.text, bad[i].why);
+	}
+}
+
+/* With --box a run has what exec has. */
+static void test_run_in_a_box(void **state)
+{
+	static const char *const words[] = {"run", "--box", "b", "--memory", "64M", "--env", "A=1",
+		"-t", "--key", "k", "ls", NULL};
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct request r;
+	struct error e = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(parse_words(&r, &a, COMMAND_RUN, words, &e), 0);
+	assert_string_equal(r.box, "b");
+	assert_true(r.tty && r.limit_given[LIMIT_MEMORY]);
+	for_each_option (o, COMMAND_EXEC) {
+		bool too = (o->commands & OPTION_FOR(COMMAND_RUN)) != 0;
+		if (!too)
+			fail_msg("exec has --%s, run has not", o->name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +548,9 @@ int main(void)
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_plan_json),
 		cmocka_unit_test(test_operands),
+		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_misuse_of_boxes),
+		cmocka_unit_test(test_run_in_a_box),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct request {
 	bool no_record;
 	bool quiet, verbose;
 	const char *verdict; /* FILE or "fd:N"; NULL: none */
+	const char *box; /* a kept box to run in; NULL: one of its own */
 	const char *log_dir; /* NULL: output is not captured, unless a limit needs it */
 };
 

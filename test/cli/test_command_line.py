@@ -11,7 +11,8 @@ import pytest
 BULKHEAD = os.environ.get("BULKHEAD") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build/release/bulkhead"
 )
-COMMANDS = "run plan doctor runs show logs explain policy completion help version".split()
+COMMANDS = "run plan doctor runs show logs explain policy exec attach signal kill serve completion help version".split()
+BOX_COMMANDS = ["create", "list", "rm"]
 
 
 def bulkhead(*arguments, **options):
@@ -46,6 +47,25 @@ def test_help_of_each_command(command):
     assert max(len(line) for line in asked.stdout.splitlines()) <= 80
     assert bulkhead(command, "--help").stdout == asked.stdout
     assert bulkhead(command, "-h").stdout == asked.stdout
+
+
+@pytest.mark.parametrize("command", BOX_COMMANDS)
+def test_help_of_each_command_of_two_words(command):
+    asked = bulkhead("help", "box", command)
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    assert asked.stdout.startswith(f"Usage: bulkhead box {command}".encode())
+    assert bulkhead("box", command, "--help").stdout == asked.stdout
+
+
+def test_help_of_a_group():
+    asked = bulkhead("help", "box")
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    for command in BOX_COMMANDS:
+        assert f"\n  box {command} " in asked.stdout.decode()
+    assert bulkhead("box", "--help").stdout == asked.stdout
+    assert "'box' needs a command" in refused("box")
+    assert "'box' has no command 'make'" in refused("box", "make")
+    assert "'box' has no command 'make'" in refused("help", "box", "make")
 
 
 def test_help_behind_other_options():
@@ -170,6 +190,17 @@ def bash_completes(path, *words):
         ("runs --c", ["--cause"]),
         ("completion z", ["zsh"]),
         ("help doc", ["doctor"]),
+        ("box ", ["create", "list", "rm", "--help"]),
+        ("box create --mem", ["--memory"]),
+        ("box create --oom ", ["group", "process"]),
+        ("box rm --n", ["--now"]),
+        ("exec --tt", ["--tty"]),
+        ("exec b --tt", ["--tty"]),
+        ("exec --memory 1G b -- ls us", ["usr"]),
+        ("exec --memory 1G b ls us", ["usr"]),
+        ("run --box b ls us", ["usr"]),
+        ("exec --memory 1G b ls --mem", []),
+        ("serve --sock", ["--socket"]),
         ("run --memory 1G -- ls us", ["usr"]),
         ("run --memory 1G ls --mem", []),
     ],
@@ -182,6 +213,8 @@ def test_bash_completes_the_program(tmp_path):
     path = script("bash", tmp_path)
     assert "mktemp" in bash_completes(path, "bulkhead", "run", "--memory", "1G", "--", "mktem")
     assert "mktemp" in bash_completes(path, "bulkhead", "run", "--memory", "1G", "mktem")
+    assert "mktemp" in bash_completes(path, "bulkhead", "exec", "b", "--memory", "1G", "mktem")
+    assert bash_completes(path, "bulkhead", "exec", "--memory", "1G", "mktem") == []
 
 
 @pytest.mark.parametrize(
@@ -191,6 +224,10 @@ def test_bash_completes_the_program(tmp_path):
         ("bulkhead run --oom g", "group"),
         ("bulkhead policy show stric", "strict"),
         ("bulkhead run --memory 1G -- mktem", "mktemp"),
+        ("bulkhead bo", "box"),
+        ("bulkhead box cr", "create"),
+        ("bulkhead box create --mem", "--memory"),
+        ("bulkhead exec --memory 1G b mktem", "mktemp"),
     ],
 )
 def test_fish_completion(line, offered, tmp_path):

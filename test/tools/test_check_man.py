@@ -8,9 +8,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-TABLES = "run --memory SIZE\nrun --tty -t\nrun --user self|UID[:GID]\nplan --json\n"
+TABLES = "run --memory SIZE\nrun --tty -t\nrun --user self|UID[:GID]\nplan --json\nbox list --json\n"
 PAGE = """# COMMANDS
-*run*, *plan* take *--json*
+*run*, *plan*, *box list* take *--json*
 # OPTIONS
 *--memory* _SIZE_
 	Text. See *--tty*.
