@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "numbers.h"
+
 /*
  * coldstart: how long commands take from before their exec until their end is known, side by side.
  *
@@ -63,13 +65,6 @@ static int usage(void)
 	return 2;
 }
 
-static double now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static void stay_quiet(long us)
 {
 	struct timespec t = {us / 1000000, us % 1000000 * 1000};
@@ -102,40 +97,6 @@ static int run_once(const struct bench *b, const struct command *c, int err, dou
 
 /* ---- the numbers ---- */
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
-
-static double quantile(const double *v, size_t n, double q)
-{
-	double *sorted = malloc(n * sizeof(*sorted));
-	if (!sorted)
-		exit(1);
-	memcpy(sorted, v, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare);
-	double at = q * (double)(n - 1);
-	size_t i = (size_t)at;
-	double r = sorted[i];
-	if (i + 1 < n)
-		r += (at - (double)i) * (sorted[i + 1] - sorted[i]);
-	free(sorted);
-	return r;
-}
-
-static double paired_ratio(const struct command *c, const struct command *base, size_t n, double q)
-{
-	double *ratios = malloc(n * sizeof(*ratios));
-	if (!ratios)
-		exit(1);
-	for (size_t i = 0; i < n; i++)
-		ratios[i] = c->us[i] / base->us[i];
-	double r = quantile(ratios, n, q);
-	free(ratios);
-	return r;
-}
-
 static const struct command *find(const struct bench *b, const char *name)
 {
 	for (size_t i = 0; name && i < b->n; i++) {
@@ -147,21 +108,11 @@ static const struct command *find(const struct bench *b, const char *name)
 
 static void print_table(const struct bench *b, const struct command *base)
 {
-	printf("  %-24s %9s %9s %9s", "us", "p10", "median", "p90");
-	if (base)
-		printf("   x %s (p10-p90)", base->name);
-	printf("\n");
+	print_heading(base ? base->name : NULL);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct command *c = &b->commands[i];
-		if (c->out)
-			continue;
-		printf("  %-24s %9.0f %9.0f %9.0f", c->name, quantile(c->us, b->rounds, 0.1),
-			quantile(c->us, b->rounds, 0.5), quantile(c->us, b->rounds, 0.9));
-		if (base)
-			printf("   %.2f (%.2f-%.2f)", paired_ratio(c, base, b->rounds, 0.5),
-				paired_ratio(c, base, b->rounds, 0.1),
-				paired_ratio(c, base, b->rounds, 0.9));
-		printf("\n");
+		if (!c->out)
+			print_row(c->name, c->us, base ? base->us : NULL, b->rounds);
 	}
 }
 
@@ -177,9 +128,7 @@ static void print_judgement(const struct bench *b, const struct command *base)
 					     : "");
 		return;
 	}
-	double ratio = paired_ratio(c, base, b->rounds, 0.5);
-	printf("target: ratio <= %.2f: %s (%.2f)\n", b->target,
-		ratio <= b->target ? "met" : "missed", ratio);
+	print_target("ratio", paired_ratio(c->us, base->us, b->rounds, 0.5), b->target, false);
 }
 
 /* ---- the rounds ---- */
