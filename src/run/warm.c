@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/warm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/parse.h"
+
+/* No word of the program's is longer. */
+#define MAX_ANSWER 64
+
+/* ---- the request ---- */
+
+static void put_word(struct buf *b, const char *word)
+{
+	buf_add(b, word, strlen(word) + 1);
+}
+
+static void put_all(struct buf *b, const struct strv *words)
+{
+	for (size_t i = 0; i < words->n; i++)
+		put_word(b, words->v[i]);
+}
+
+static void encode(const struct warm_words *words, struct buf *b)
+{
+	put_word(b, "run");
+	put_word(b, words->cwd ? words->cwd : "");
+	buf_printf(b, "%zu", words->argv.n);
+	buf_putc(b, '\0');
+	put_all(b, &words->argv);
+	put_all(b, &words->envp);
+}
+
+/* Sealed: what was checked here is what is read there. */
+static int file_of(const struct buf *b, struct error *e)
+{
+	cleanup_fd int fd = memfd_create("bulkhead-words", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0 || fd_write_all(fd, b->data, b->size) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+			0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a file for the arguments");
+	return fd_take(&fd);
+}
+
+static ssize_t send_packet(int socket, const void *data, size_t size, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(4 * sizeof(int))];
+	} control = {{0}};
+	struct iovec bytes = {.iov_base = (void *)data, .iov_len = size};
+	struct msghdr message = {.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(n * sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS};
+	memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
+	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* 1, 0: nobody is there to take it, or -1. */
+static int send_run(int socket, const struct warm_words *words, struct error *e)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+	int fds[4] = {words->stdio[0], words->stdio[1], words->stdio[2], -1};
+	encode(words, &b);
+	if (b.size > WARM_MAX_FILE)
+		return error_set(e, BLAME_REQUEST, E2BIG,
+			"arguments and environment are too large: %zu bytes, of at most %u", b.size,
+			WARM_MAX_FILE);
+	bool fits = b.size <= WARM_MAX_PACKET;
+	cleanup_fd int file = fits ? -1 : file_of(&b, e);
+	if (!fits && file < 0)
+		return -1;
+	fds[3] = file;
+	ssize_t n = fits ? send_packet(socket, b.data, b.size, fds, 3)
+			 : send_packet(socket, "file", sizeof("file"), fds, 4);
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return 0;
+	if (n < 0)
+		return error_set(
+			e, BLAME_HOST, errno, "cannot send its arguments to a warmed program");
+	return 1;
+}
+
+/* ---- what it says ---- */
+
+static void stop(struct warm *w, enum warm_state state)
+{
+	w->state = state;
+	uv_poll_stop(&w->poll);
+	uv_timer_stop(&w->bound);
+}
+
+static void fail(struct warm *w, enum warm_fault fault, int errnum)
+{
+	stop(w, WARM_FAILED);
+	w->hooks.failed(w, fault, errnum);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+	fail(timer->data, WARM_LATE, 0);
+}
+
+/* The word that begins at @at, which moves behind it; NULL: it is not ended within the packet. */
+static const char *next_word(const char **at, const char *end)
+{
+	const char *word = *at, *nul = memchr(word, '\0', (size_t)(end - word));
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return word;
+}
+
+/* "failed", which step, errno; nothing else. */
+static enum warm_fault fault_of(const char *packet, size_t size, int *ret_errnum)
+{
+	static const struct {
+		const char *word;
+		enum warm_fault fault;
+	} steps[] = {{"cwd", WARM_NO_CWD}, {"exec", WARM_NO_EXEC}, {"request", WARM_NO_REQUEST}};
+	const char *at = packet, *end = packet + size;
+	const char *kind = next_word(&at, end), *step = kind ? next_word(&at, end) : NULL;
+	const char *number = step ? next_word(&at, end) : NULL;
+	uint64_t value;
+	if (!number || at != end || strcmp(kind, "failed") != 0 ||
+		parse_u64(number, 4095, &value) < 0 || value == 0)
+		return WARM_MALFORMED;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (strcmp(step, steps[i].word) == 0) {
+			*ret_errnum = (int)value;
+			return steps[i].fault;
+		}
+	return WARM_MALFORMED;
+}
+
+static void on_ready(struct warm *w, const char *packet, size_t size)
+{
+	if (size != strlen("ready") || memcmp(packet, "ready", size) != 0) {
+		fail(w, WARM_MALFORMED, 0);
+		return;
+	}
+	w->state = WARM_READY;
+	uv_timer_stop(&w->bound);
+	w->hooks.ready(w);
+}
+
+static void on_answer(struct warm *w, const char *packet, size_t size)
+{
+	int errnum = 0;
+	enum warm_fault fault = fault_of(packet, size, &errnum);
+	fail(w, fault, errnum);
+}
+
+static void on_end(struct warm *w)
+{
+	if (w->state != WARM_GIVEN || !w->taken) {
+		fail(w, WARM_GONE, 0);
+		return;
+	}
+	stop(w, WARM_BEGUN);
+	w->hooks.begun(w);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct warm *w = poll->data;
+	char packet[MAX_ANSWER];
+	(void)status; /* the socket itself says more */
+	(void)events;
+	/* without room for them the kernel closes descriptors that it sends */
+	ssize_t n = recv(w->socket, packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) /* ECONNRESET: it is gone, and has not read the run */
+		w->taken = false;
+	if (n <= 0) /* an empty packet looks the same, and says as much */
+		on_end(w);
+	else if ((size_t)n > sizeof(packet))
+		fail(w, WARM_MALFORMED, 0);
+	else if (w->state == WARM_HEATING)
+		on_ready(w, packet, (size_t)n);
+	else if (w->state == WARM_GIVEN)
+		on_answer(w, packet, (size_t)n);
+	else
+		fail(w, WARM_MALFORMED, 0);
+}
+
+/* ---- open, run, close ---- */
+
+int warm_open(struct warm *w, uv_loop_t *loop, const struct warm_hooks *hooks, void *data,
+	int *ret_child, struct error *e)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a socket for a warmed program");
+	*w = (struct warm){.hooks = *hooks, .data = data, .socket = ends[0]};
+	int r = uv_poll_init(loop, &w->poll, w->socket);
+	if (r < 0) {
+		fd_close(ends[0]);
+		fd_close(ends[1]);
+		return error_set(e, BLAME_HOST, -r, "cannot watch the socket of a warmed program");
+	}
+	uv_timer_init(loop, &w->bound);
+	w->poll.data = w->bound.data = w;
+	w->n_handles = 2;
+	uv_poll_start(&w->poll, UV_READABLE, on_readable);
+	uv_timer_start(&w->bound, on_late, WARM_READY_MS, 0);
+	*ret_child = ends[1];
+	return 0;
+}
+
+int warm_run(struct warm *w, const struct warm_words *words, struct error *e)
+{
+	int sent = send_run(w->socket, words, e);
+	if (sent < 0)
+		return -1;
+	w->taken = sent > 0;
+	w->state = WARM_GIVEN;
+	uv_timer_start(&w->bound, on_late, WARM_RUN_MS, 0);
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct warm *w = handle->data;
+	if (--w->n_handles == 0)
+		w->closed(w);
+}
+
+void warm_close(struct warm *w, void (*closed)(struct warm *w))
+{
+	w->closed = closed;
+	uv_close((uv_handle_t *)&w->poll, on_closed);
+	uv_close((uv_handle_t *)&w->bound, on_closed);
+	w->socket = fd_close(w->socket);
+}
+
+/* ---- in words ---- */
+
+static const char *const fault_texts[] = {
+	[WARM_GONE] = "it ended",
+	[WARM_LATE] = "it took too long",
+	[WARM_MALFORMED] = "it does not keep to the protocol",
+	[WARM_NO_CWD] = "it cannot go to the working directory",
+	[WARM_NO_EXEC] = "it cannot execute the program",
+	[WARM_NO_REQUEST] = "it did not understand the request",
+};
+_Static_assert(sizeof(fault_texts) / sizeof(fault_texts[0]) == WARM_FAULT_COUNT_, "all of them");
+
+const char *warm_fault_text(enum warm_fault fault)
+{
+	return fault_texts[fault];
+}
+
+void warm_word_failure(enum warm_fault fault, int errnum, const struct warm_words *words,
+	struct arena *a, struct setup_failure *ret)
+{
+	const char *name = words->argv.n > 0 ? words->argv.v[0] : "";
+	*ret = (struct setup_failure){
+		.stage = fault == WARM_NO_EXEC ? SETUP_EXEC : SETUP_BOX,
+		.errnum = errnum,
+		.blame = fault == WARM_NO_EXEC || fault == WARM_NO_CWD ? BLAME_REQUEST
+								       : BLAME_POLICY,
+	};
+	if (fault == WARM_NO_EXEC)
+		ret->what = arena_printf(a, "cannot execute '%s': %s", name, errno_text(errnum));
+	else if (fault == WARM_NO_CWD)
+		ret->what = arena_printf(a, "cannot change to the working directory '%s': %s",
+			words->cwd ? words->cwd : "", errno_text(errnum));
+	else
+		ret->what = arena_printf(a, "the command of pool.preload cannot be used: %s",
+			warm_fault_text(fault));
+}
