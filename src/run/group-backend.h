@@ -14,10 +14,13 @@
 
 /* One directory of a run. Controllers that are mounted together share one. */
 struct group_dir {
-	const char *base; /* of the host; NULL: there is no such directory */
+	const char *base; /* it is in there; NULL: there is no such directory */
 	int fd;
 	enum controller shared_with; /* the controller that made it; itself if it is the one */
 };
+
+/* Limits that a group may have, in the order in which they are lifted. */
+#define GROUP_LIMITS 4
 
 /* Groups above that are looked at, and counters of each. */
 #define GROUP_MAX_ANCESTORS         8
@@ -30,12 +33,33 @@ struct group_above {
 	unsigned n;
 };
 
+#define GROUP_MAX_COUNTERS 8
+
+/* What had been counted by group_reset(). */
+struct group_before {
+	uint64_t counter[GROUP_MAX_COUNTERS];
+	uint64_t oom_kills;
+	struct usage usage;
+};
+
 struct group {
 	const struct group_ops *ops;
 	const struct host_cgroup *host;
+	struct group *parent; /* NULL: none */
+	unsigned users; /* itself, and each child */
+	/* By controller: where its directory is (or would be): of the host, or of the parent. */
+	const char *base[CONTROLLER_COUNT_];
+	char *path
+		[CONTROLLER_COUNT_]; /* of the group itself, for its children; made at the first */
 	char name[GROUP_NAME_SIZE];
 	struct group_dir dir[CONTROLLER_COUNT_];
-	struct group_entry entry;
+	struct group_entry entry, slow_entry;
+	bool relimited;
+	unsigned limited; /* 1 << LIMIT_…: has been written */
+	bool oom_group; /* v2: memory.oom.group */
+	uint64_t memory_limit; /* v1: what memory.limit_in_bytes was written with; 0: nothing */
+	int limit_fd[GROUP_LIMITS]; /* with relimited: kept open */
+	struct group_before before;
 	int oom_fd;
 	int oom_kill_fd; /* kept on the file with the count of kills */
 	int events_fd; /* kept, opened at first use, as are those that follow */
@@ -62,6 +86,13 @@ struct group_ops {
 	const char *entry_file;
 	/* Have the files of @controller appear, where they do not by themselves; NULL: they do. */
 	int (*enable)(struct group *g, enum controller controller);
+	/* Have groups below it, where that takes anything; NULL: it does not. */
+	void (*hold)(struct group *g);
+	/* Take a limit away that was written; by limit, file NULL: not one of a group's. */
+	struct group_lift {
+		enum controller controller;
+		const char *file, *text;
+	} lift[LIMIT_COUNT_];
 	/* Write the limits. */
 	int (*limit)(struct group *g, const struct group_spec *spec,
 		enum enforced_by ret_by[LIMIT_COUNT_], struct error *e);
@@ -104,6 +135,9 @@ int group_limit_pids(struct group *g, const struct group_spec *spec,
 /* The share of @period_us that @cpus are, not below or above what the kernel takes. */
 uint64_t group_cpu_quota_us(const struct limit_value *cpus, uint64_t period_us);
 
+/* @e and what is worth saying besides it. -1. */
+int group_hint(struct error *e, const struct host_cgroup *host);
+
 /* True if no swap device is in use: then there is nothing that a limit of swap could stop. */
 bool group_host_has_no_swap(void);
 
@@ -120,6 +154,15 @@ void group_self_leave(const char *base);
 void group_kill_each(int procs, int pids, int core);
 /* Wait until no process is in the group of @group (any hierarchy), or the deadline is over. */
 void group_wait_empty(int group, uint64_t deadline_us);
+
+/* ---- group-nest.c ---- */
+
+/* Say by controller where the directories go. */
+void group_nest(struct group *g, struct group *parent);
+/* The directory that @c's is made in; to be closed with fd_close() if *ret_own. -1 with errno. */
+int group_base_open(const struct group *g, enum controller c, bool *ret_own);
+/* Enter those directories of the parent, too, in whose hierarchies there is none of the group's own. */
+int group_nest_entry(struct group *g);
 
 /* ---- group-read.c ---- */
 

@@ -25,10 +25,10 @@ int group_oom_fd(const struct group *g, short *ret_events)
 }
 
 /*
- * The count began at 0 with the group. On v2 reading memory.events takes the event off; on v1 the
+ * On v2 reading memory.events takes the event off; on v1 the
  * eventfd is read, and the count is elsewhere.
  */
-uint64_t group_oom_kills(struct group *g)
+static uint64_t count_oom_kills(struct group *g)
 {
 	char text[CGROUP_TEXT_SIZE];
 	uint64_t kills = 0, events;
@@ -41,6 +41,12 @@ uint64_t group_oom_kills(struct group *g)
 	if (fd >= 0 && cgroup_reread(fd, text, sizeof(text)) > 0)
 		cgroup_text_key(text, "oom_kill", &kills);
 	return kills;
+}
+
+uint64_t group_oom_kills(struct group *g)
+{
+	uint64_t kills = count_oom_kills(g);
+	return kills > g->before.oom_kills ? kills - g->before.oom_kills : 0;
 }
 
 /* Read @file of @controller through an fd that is opened once. */
@@ -138,13 +144,20 @@ static uint64_t read_limit(const struct group *g, int dir)
 	return limit;
 }
 
+static int open_above(const struct group *g, enum controller c)
+{
+	bool own = false;
+	int base = group_base_open(g, c, &own);
+	return own || base < 0 ? base : fcntl(base, F_DUPFD_CLOEXEC, 0);
+}
+
 static void read_ancestors(const struct group *g, struct group_above *ret, bool limits)
 {
 	const struct group_counter *c = g->ops->above;
 	ret->n = 0;
 	if (c->fact == NULL || group_fd(g, c->controller) < 0)
 		return;
-	cleanup_fd int dir = cgroup_open(g->host->base[c->controller]);
+	cleanup_fd int dir = open_above(g, c->controller);
 	while (ret->n < GROUP_MAX_ANCESTORS && read_ancestor(g, dir, ret->value[ret->n])) {
 		ret->limit[ret->n] = limits ? read_limit(g, dir) : 0;
 		int parent = cgroup_open_parent(dir);
@@ -165,22 +178,24 @@ static void put_counter(struct observation *o, const struct counter *c)
 		o->counters[o->n_counters++] = *c;
 }
 
-/* The group's own began at 0 when it was made. False if it is certain that nothing was killed. */
+/* False if it is certain that nothing was killed. */
 static bool read_own(const struct group *g, struct observation *o, struct arena *a)
 {
 	bool counted = false;
 	uint64_t kills = 0;
 	for (const struct group_counter *c = g->ops->counters; c->fact != NULL; c++) {
-		struct counter counter = {.fact = c->fact, .own = true};
+		struct counter counter = {.fact = c->fact,
+			.own = true,
+			.before = g->before.counter[c - g->ops->counters]};
 		int dir = group_fd(g, c->controller);
 		if (dir < 0 || read_counter(dir, c, &counter.after) < 0)
 			continue;
 		counter.where =
-			arena_printf(a, "%s/%s/%s", g->host->base[c->controller], g->name, c->file);
+			arena_printf(a, "%s/%s/%s", g->base[c->controller], g->name, c->file);
 		put_counter(o, &counter);
 		if (strcmp(c->fact, "oom_kill") == 0) {
 			counted = true;
-			kills += counter.after;
+			kills += counter.after - counter.before;
 		}
 	}
 	return !counted || kills > 0;
@@ -206,7 +221,7 @@ static void read_above(const struct group *g, struct observation *o, struct aren
 	read_ancestors(g, &after, true);
 	if (after.n == 0)
 		return;
-	char *path = arena_strdup(a, g->host->base[g->ops->above->controller]);
+	char *path = arena_strdup(a, g->base[g->ops->above->controller]);
 	for (unsigned i = 0; i < after.n && i < g->above.n; i++) {
 		put_above(g, &after, i, path, o, a);
 		char *slash = strrchr(path, '/');
@@ -283,16 +298,65 @@ static void read_io(const struct group *g, struct usage *u)
 	u->io_write_bytes = cgroup_text_io(text, "wbytes");
 }
 
-void group_read(struct group *g, struct observation *o, struct arena *a)
+static void read_usage(const struct group *g, struct usage *u)
 {
-	struct usage *u = &o->usage;
-	/* The groups above are asked for who is to blame for a kill, if there was one. */
-	if (read_own(g, o, a))
-		read_above(g, o, a);
 	read_memory_and_pids(g, u);
 	read_cpu(g, u);
 	read_pressure(g, "cpu.pressure", &u->cpu);
 	read_pressure(g, "memory.pressure", &u->memory);
 	read_pressure(g, "io.pressure", &u->io);
 	read_io(g, u);
+}
+
+static void take_off(uint64_t *value, uint64_t before)
+{
+	*value = *value > before ? *value - before : 0;
+}
+
+/* What is a sum; peaks are none. */
+static void take_off_before(struct usage *u, const struct usage *before)
+{
+	take_off(&u->cpu_user_us, before->cpu_user_us);
+	take_off(&u->cpu_system_us, before->cpu_system_us);
+	take_off(&u->throttled_us, before->throttled_us);
+	take_off(&u->cpu.some_us, before->cpu.some_us);
+	take_off(&u->cpu.full_us, before->cpu.full_us);
+	take_off(&u->memory.some_us, before->memory.some_us);
+	take_off(&u->memory.full_us, before->memory.full_us);
+	take_off(&u->io.some_us, before->io.some_us);
+	take_off(&u->io.full_us, before->io.full_us);
+	take_off(&u->io_read_bytes, before->io_read_bytes);
+	take_off(&u->io_write_bytes, before->io_write_bytes);
+}
+
+void group_read(struct group *g, struct observation *o, struct arena *a)
+{
+	/* The groups above are asked for who is to blame for a kill, if there was one. */
+	if (read_own(g, o, a))
+		read_above(g, o, a);
+	read_usage(g, &o->usage);
+	take_off_before(&o->usage, &g->before.usage);
+}
+
+/* v1 lets peaks be forgotten, on v2 that of memory counts from the first descriptor on (6.12). */
+static void forget_peaks(struct group *g)
+{
+	int memory = group_fd(g, CONTROLLER_MEMORY);
+	if (memory >= 0 && g->ops->entry_file)
+		cgroup_write(memory, g->ops->memory_peak_file, "0");
+}
+
+void group_reset(struct group *g)
+{
+	const struct group_counter *c = g->ops->counters;
+	struct group_before before = {.oom_kills = count_oom_kills(g)};
+	for (int i = 0; i < GROUP_MAX_COUNTERS && c[i].fact != NULL; i++) {
+		int dir = group_fd(g, c[i].controller);
+		if (dir < 0 || read_counter(dir, &c[i], &before.counter[i]) < 0)
+			before.counter[i] = 0;
+	}
+	read_usage(g, &before.usage);
+	g->before = before;
+	forget_peaks(g);
+	group_snapshot(g);
 }

@@ -37,7 +37,7 @@ _Static_assert(sizeof(above) / sizeof(above[0]) <= GROUP_MAX_ANCESTOR_COUNTERS +
 static unsigned needs(const struct host_cgroup *host, const struct group_spec *spec)
 {
 	unsigned set = 1u << CONTROLLER_CORE | 1u << CONTROLLER_MEMORY | 1u << CONTROLLER_PIDS;
-	if (spec->limits->v[LIMIT_CPUS].set)
+	if (spec->limits->v[LIMIT_CPUS].set || spec->relimited)
 		set |= 1u << CONTROLLER_CPU;
 	if (host->base[CONTROLLER_CORE] == NULL)
 		set |= 1u << CONTROLLER_CPUACCT;
@@ -79,18 +79,33 @@ static int limit_swap(struct group *g, const struct group_spec *spec,
 	return group_write_limit(g, spec, &w, ret_by, e);
 }
 
-static int limit_memory(struct group *g, const struct group_spec *spec,
+static int limit_memory_alone(struct group *g, const struct group_spec *spec,
 	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
 	char text[24];
 	const struct limit_value *memory = &spec->limits->v[LIMIT_MEMORY];
-	if (!memory->set || group_fd(g, CONTROLLER_MEMORY) < 0)
-		return 0;
 	snprintf(text, sizeof(text), "%" PRIu64, memory->value);
 	struct group_write w = {CONTROLLER_MEMORY, LIMIT_MEMORY, "memory.limit_in_bytes", text};
 	if (group_write_limit(g, spec, &w, ret_by, e) < 0)
 		return -1;
-	return spec->limits->v[LIMIT_SWAP].set ? limit_swap(g, spec, ret_by, e) : 0;
+	g->memory_limit = memory->value;
+	return 0;
+}
+
+/* Neither may be on the wrong side of the other, not even in between. */
+static int limit_memory(struct group *g, const struct group_spec *spec,
+	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
+{
+	const struct limit_value *v = spec->limits->v;
+	bool swap = v[LIMIT_SWAP].set;
+	if (!v[LIMIT_MEMORY].set || group_fd(g, CONTROLLER_MEMORY) < 0)
+		return 0;
+	bool raised = g->memory_limit && v[LIMIT_MEMORY].value > g->memory_limit;
+	if (raised && swap && limit_swap(g, spec, ret_by, e) < 0)
+		return -1;
+	if (limit_memory_alone(g, spec, ret_by, e) < 0)
+		return -1;
+	return !raised && swap ? limit_swap(g, spec, ret_by, e) : 0;
 }
 
 /* A new group has the period that we use. */
@@ -114,11 +129,20 @@ static int limit(struct group *g, const struct group_spec *spec,
 	return limit_cpu(g, spec, ret_by, e);
 }
 
+/* Before 5.11 a limit holds for what is below it only where this is on. */
+static void hold(struct group *g)
+{
+	uint64_t on;
+	int fd = group_fd(g, CONTROLLER_MEMORY);
+	if (fd >= 0 && cgroup_read_u64(fd, "memory.use_hierarchy", &on) == 0 && !on)
+		cgroup_write(fd, "memory.use_hierarchy", "1");
+}
+
 /* Only a run that is to end as a whole needs to hear of it while it runs. */
 static void watch(struct group *g, const struct group_spec *spec)
 {
 	int fd = group_fd(g, CONTROLLER_MEMORY);
-	if (fd < 0 || !spec->oom_group)
+	if (fd < 0 || !(spec->oom_group || spec->relimited))
 		return;
 	g->oom_fd = cgroup_v1_oom_event(fd);
 	g->oom_kill_fd = cgroup_open_file(fd, "memory.oom_control", O_RDONLY);
@@ -129,6 +153,11 @@ const struct group_ops group_v1_ops = {
 	.needs = needs,
 	.entry_file = "tasks",
 	.enable = NULL,
+	.hold = hold,
+	.lift = {[LIMIT_SWAP] = {CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", "-1"},
+		[LIMIT_MEMORY] = {CONTROLLER_MEMORY, "memory.limit_in_bytes", "-1"},
+		[LIMIT_CPUS] = {CONTROLLER_CPU, "cpu.cfs_quota_us", "-1"},
+		[LIMIT_PIDS] = {CONTROLLER_PIDS, "pids.max", "max"}},
 	.limit = limit,
 	.watch = watch,
 	.oom_events = POLLIN,

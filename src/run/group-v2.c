@@ -41,19 +41,47 @@ static unsigned needs(const struct host_cgroup *host, const struct group_spec *s
 	return all;
 }
 
+static const char *const request[CONTROLLER_COUNT_] = {
+	[CONTROLLER_MEMORY] = "+memory",
+	[CONTROLLER_PIDS] = "+pids",
+	[CONTROLLER_CPU] = "+cpu",
+	[CONTROLLER_IO] = "+io",
+};
+
+static int pass_on(int group, enum controller controller)
+{
+	return cgroup_write(group, "cgroup.subtree_control", request[controller]);
+}
+
+/* From the host's base downwards: a group has what the one above it passes on. */
 static int enable(struct group *g, enum controller controller)
 {
-	static const char *const request[CONTROLLER_COUNT_] = {
-		[CONTROLLER_MEMORY] = "+memory",
-		[CONTROLLER_PIDS] = "+pids",
-		[CONTROLLER_CPU] = "+cpu",
-	};
 	if (g->host->base[controller] == NULL || request[controller] == NULL) {
 		errno = ENOENT;
 		return -1;
 	}
+	if (g->parent) {
+		int fd = group_fd(g->parent, CONTROLLER_CORE);
+		if (pass_on(fd, controller) == 0)
+			return 0;
+		return enable(g->parent, controller) < 0 ? -1 : pass_on(fd, controller);
+	}
 	cleanup_fd int base = cgroup_open(g->host->base[controller]);
-	return base < 0 ? -1 : cgroup_write(base, "cgroup.subtree_control", request[controller]);
+	return base < 0 ? -1 : pass_on(base, controller);
+}
+
+/*
+ * What a run in it may be limited by or counted with; where that fails, the one that asks for it fails.
+ * Figures of io are had only where somebody has arranged for them.
+ */
+static void hold(struct group *g)
+{
+	static const enum controller all[] = {CONTROLLER_MEMORY, CONTROLLER_PIDS, CONTROLLER_CPU};
+	int fd = group_fd(g, CONTROLLER_CORE);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (pass_on(fd, all[i]) < 0 && enable(g, all[i]) == 0)
+			pass_on(fd, all[i]);
+	pass_on(fd, CONTROLLER_IO);
 }
 
 static int limit_memory(struct group *g, const struct group_spec *spec,
@@ -67,8 +95,10 @@ static int limit_memory(struct group *g, const struct group_spec *spec,
 	struct group_write w = {CONTROLLER_MEMORY, LIMIT_MEMORY, "memory.max", text};
 	if (group_write_limit(g, spec, &w, ret_by, e) < 0)
 		return -1;
-	if (spec->oom_group && group_fd(g, CONTROLLER_MEMORY) >= 0)
-		cgroup_write(group_fd(g, CONTROLLER_MEMORY), "memory.oom.group", "1");
+	int fd = group_fd(g, CONTROLLER_MEMORY);
+	if (fd >= 0 && spec->oom_group != g->oom_group &&
+		cgroup_write(fd, "memory.oom.group", spec->oom_group ? "1" : "0") == 0)
+		g->oom_group = spec->oom_group;
 	return 0;
 }
 
@@ -132,6 +162,11 @@ const struct group_ops group_v2_ops = {
 	.needs = needs,
 	.entry_file = NULL,
 	.enable = enable,
+	.hold = hold,
+	.lift = {[LIMIT_SWAP] = {CONTROLLER_MEMORY, "memory.swap.max", "max"},
+		[LIMIT_MEMORY] = {CONTROLLER_MEMORY, "memory.max", "max"},
+		[LIMIT_CPUS] = {CONTROLLER_CPU, "cpu.max", "max"},
+		[LIMIT_PIDS] = {CONTROLLER_PIDS, "pids.max", "max"}},
 	.limit = limit,
 	.watch = watch,
 	.oom_events = POLLPRI,

@@ -15,10 +15,6 @@
 #include "run/group-backend.h"
 
 #define CLOSE_TIMEOUT_US (2 * US_PER_SEC)
-/* What the kernel takes at most: PID_MAX_LIMIT, more of which cannot be anyhow. */
-#define PIDS_LIMIT_MAX   4194304
-#define CPUS_MILLI_MAX   100000000
-#define CPU_QUOTA_MIN_US 1000
 
 /*
  * The v2 directory is made first and removed last. It is the one that ends processes, so that a
@@ -38,18 +34,23 @@ _Static_assert(sizeof(ops_of) / sizeof(ops_of[0]) == RUNG_COUNT_, "ops_of");
 
 /* ---- making ---- */
 
-static struct group *group_new(const struct host_cgroup *host)
+static struct group *group_new(const struct host_cgroup *host, const struct group_spec *spec)
 {
 	struct group *g = calloc(1, sizeof(*g));
 	if (g == NULL)
 		return NULL;
+	g->users = 1;
 	g->host = host;
+	g->relimited = spec->relimited;
+	group_nest(g, spec->parent);
 	g->ops = ops_of[host->rung];
-	g->entry.into_fd = -1;
+	g->entry.into_fd = g->slow_entry.into_fd = -1;
 	g->oom_fd = g->oom_kill_fd = g->events_fd = -1;
 	g->cpu_fd = g->memory_fd = g->pids_fd = -1;
 	for (int i = 0; i < 3; i++)
 		g->pressure_fd[i] = -1;
+	for (int i = 0; i < GROUP_LIMITS; i++)
+		g->limit_fd[i] = -1;
 	for (int c = 0; c < CONTROLLER_COUNT_; c++)
 		g->dir[c] = (struct group_dir){.fd = -1, .shared_with = (enum controller)c};
 	return g;
@@ -69,62 +70,52 @@ int group_procs_fd(const struct group *g)
 	return -1;
 }
 
-/* What is worth saying besides the errno, by what the kernel means with it here. */
-static int hint(struct error *e, const struct host_cgroup *host)
-{
-	static const struct {
-		int errnum;
-		const char *text;
-	} hints[] = {
-		{EAGAIN,
-			"a group above has reached its cgroup.max.descendants or cgroup.max.depth"},
-		{EBUSY, "the group holds processes and so cannot have controllers for children"},
-		{EINVAL, "a group above it allows less"},
-		{ENOSPC, "the kernel has no more memory groups; are dead ones left over?"},
-	};
-	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		if (e != NULL && e->errnum == hints[i].errnum)
-			return error_hint(e, "%s", hints[i].text);
-	}
-	return host->remedy != NULL ? error_hint(e, "try: %s", host->remedy) : -1;
-}
-
 /* The controller whose directory @c is in already, because both are mounted together. */
 static enum controller find_shared(const struct group *g, enum controller c)
 {
 	for (size_t i = 0; i < CONTROLLER_COUNT_; i++) {
 		const struct group_dir *made = &g->dir[order[i]];
-		if (made->fd >= 0 && strcmp(made->base, g->host->base[c]) == 0)
+		if (made->fd >= 0 && strcmp(made->base, g->base[c]) == 0)
 			return order[i];
 	}
 	return c;
 }
 
+static int make_at(struct group *g, struct group_dir *dir, int base, struct error *e)
+{
+	if (base < 0 || cgroup_make(base, g->name) < 0) {
+		error_set(e, BLAME_HOST, errno, "cannot make the control group '%s/%s'", dir->base,
+			g->name);
+		return group_hint(e, g->host);
+	}
+	dir->fd = cgroup_open_at(base, g->name);
+	if (dir->fd >= 0)
+		return 0;
+	error_set(
+		e, BLAME_HOST, errno, "cannot open the control group '%s/%s'", dir->base, g->name);
+	cgroup_remove(base, g->name);
+	return -1;
+}
+
 static int make_dir(struct group *g, enum controller c, struct error *e)
 {
-	const char *base = g->host->base[c];
 	struct group_dir *dir = &g->dir[c];
+	bool own = false;
 	dir->shared_with = find_shared(g, c);
 	if (dir->shared_with != c)
 		return 0;
-	cleanup_fd int base_fd = cgroup_open(base);
-	if (base_fd < 0 || cgroup_make(base_fd, g->name) < 0) {
-		error_set(e, BLAME_HOST, errno, "cannot make the control group '%s/%s'", base,
-			g->name);
-		return hint(e, g->host);
-	}
-	dir->base = base;
-	dir->fd = cgroup_open_at(base_fd, g->name);
-	if (dir->fd >= 0)
-		return 0;
-	error_set(e, BLAME_HOST, errno, "cannot open the control group '%s/%s'", base, g->name);
-	cgroup_remove(base_fd, g->name);
-	return -1;
+	dir->base = g->base[c];
+	int base = group_base_open(g, c, &own);
+	int r = make_at(g, dir, base, e);
+	if (own)
+		fd_close(base);
+	return r;
 }
 
 static int make_dirs(struct group *g, const struct group_spec *spec, struct error *e)
 {
 	unsigned needs = g->ops->needs(g->host, spec);
+	_Static_assert(CONTROLLER_COUNT_ < 32, "set");
 	for (size_t i = 0; i < CONTROLLER_COUNT_; i++) {
 		enum controller c = order[i];
 		if ((needs & 1u << c) && g->host->base[c] != NULL && make_dir(g, c, e) < 0)
@@ -147,67 +138,27 @@ static int make_entry(struct group *g, struct error *e)
 		}
 		g->entry.tasks[g->entry.n_tasks++] = fd;
 	}
+	if (group_nest_entry(g) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot enter the box's control groups");
 	return 0;
-}
-
-int group_write_limit(struct group *g, const struct group_spec *spec, const struct group_write *w,
-	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
-{
-	int fd = group_fd(g, w->controller);
-	if (fd < 0)
-		return 0;
-	int r = cgroup_write(fd, w->file, w->text);
-	if (r < 0 && errno == ENOENT && g->ops->enable != NULL &&
-		g->ops->enable(g, w->controller) == 0)
-		r = cgroup_write(fd, w->file, w->text);
-	if (r == 0) {
-		ret_by[w->limit] = g->ops->by;
-		return 0;
-	}
-	if (spec->limits->v[w->limit].origin != ORIGIN_ASKED)
-		return 0;
-	error_set(e, BLAME_HOST, errno, "cannot write '%s' to '%s/%s/%s'", w->text,
-		g->host->base[w->controller], g->name, w->file);
-	return hint(e, g->host);
-}
-
-int group_limit_pids(struct group *g, const struct group_spec *spec,
-	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
-{
-	char text[24];
-	const struct limit_value *pids = &spec->limits->v[LIMIT_PIDS];
-	if (!pids->set)
-		return 0;
-	uint64_t value = pids->value < PIDS_LIMIT_MAX ? pids->value : PIDS_LIMIT_MAX;
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	struct group_write w = {CONTROLLER_PIDS, LIMIT_PIDS, "pids.max", text};
-	return group_write_limit(g, spec, &w, ret_by, e);
-}
-
-uint64_t group_cpu_quota_us(const struct limit_value *cpus, uint64_t period_us)
-{
-	uint64_t milli = cpus->value < CPUS_MILLI_MAX ? cpus->value : CPUS_MILLI_MAX;
-	uint64_t quota = milli * period_us / 1000;
-	return quota > CPU_QUOTA_MIN_US ? quota : CPU_QUOTA_MIN_US;
-}
-
-bool group_host_has_no_swap(void)
-{
-	char text[CGROUP_TEXT_SIZE];
-	if (file_read_text(AT_FDCWD, "/proc/swaps", text, sizeof(text)) < 0)
-		return false;
-	const char *newline = strchr(text, '\n');
-	return newline == NULL || newline[1] == '\0';
 }
 
 /* ---- unmaking ---- */
 
+static void close_entry(struct group_entry *entry)
+{
+	for (unsigned i = 0; i < entry->n_tasks; i++)
+		fd_close(entry->tasks[i]);
+	entry->n_tasks = 0;
+	entry->into_fd = -1;
+}
+
 static void close_fds(struct group *g)
 {
-	for (unsigned i = 0; i < g->entry.n_tasks; i++)
-		fd_close(g->entry.tasks[i]);
-	g->entry.n_tasks = 0;
-	g->entry.into_fd = -1;
+	close_entry(&g->entry);
+	close_entry(&g->slow_entry);
+	for (int i = 0; i < GROUP_LIMITS; i++)
+		g->limit_fd[i] = fd_close(g->limit_fd[i]);
 	g->oom_fd = fd_close(g->oom_fd);
 	g->oom_kill_fd = fd_close(g->oom_kill_fd);
 	g->events_fd = fd_close(g->events_fd);
@@ -218,12 +169,16 @@ static void close_fds(struct group *g)
 		g->pressure_fd[i] = fd_close(g->pressure_fd[i]);
 }
 
-static int remove_dir(const struct group_dir *dir, const char *name)
+static int remove_dir(const struct group *g, enum controller c)
 {
-	cleanup_fd int base = cgroup_open(dir->base);
-	if (base < 0)
-		return -1;
-	return cgroup_remove(base, name) < 0 && errno != ENOENT ? -1 : 0;
+	bool own = false;
+	int base = group_base_open(g, c, &own);
+	int r = base < 0 ? -1 : cgroup_remove(base, g->name);
+	if (r < 0 && base >= 0 && errno == ENOENT)
+		r = 0;
+	if (own)
+		fd_close(base);
+	return r;
 }
 
 /* In the reverse order; the first that cannot be removed, with errno, or CONTROLLER_COUNT_. */
@@ -232,8 +187,8 @@ static enum controller remove_dirs(struct group *g)
 	enum controller left = CONTROLLER_COUNT_;
 	int errnum = 0;
 	for (size_t i = CONTROLLER_COUNT_; i-- > 0;) {
-		struct group_dir *dir = &g->dir[order[i]];
-		if (dir->fd >= 0 && remove_dir(dir, g->name) < 0 && left == CONTROLLER_COUNT_) {
+		if (g->dir[order[i]].fd >= 0 && remove_dir(g, order[i]) < 0 &&
+			left == CONTROLLER_COUNT_) {
 			left = order[i];
 			errnum = errno;
 		}
@@ -242,12 +197,19 @@ static enum controller remove_dirs(struct group *g)
 	return left;
 }
 
+/* What children need of it is there until the last of them is gone. */
 static void group_free(struct group *g)
 {
 	close_fds(g);
-	for (int c = 0; c < CONTROLLER_COUNT_; c++)
+	if (--g->users > 0)
+		return;
+	for (int c = 0; c < CONTROLLER_COUNT_; c++) {
 		fd_close(g->dir[c].fd);
-	if (g->host->self_leaf)
+		free(g->path[c]);
+	}
+	if (g->parent)
+		group_free(g->parent);
+	else if (g->host->self_leaf)
 		group_self_leave(g->host->base[CONTROLLER_CORE]);
 	free(g);
 }
@@ -257,15 +219,19 @@ static void group_free(struct group *g)
 static int open_all(struct group *g, const struct group_spec *spec,
 	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
-	if (g->host->self_leaf && group_self_enter(g->host->base[CONTROLLER_CORE]) < 0) {
+	if (!g->parent && g->host->self_leaf &&
+		group_self_enter(g->host->base[CONTROLLER_CORE]) < 0) {
 		error_set(e, BLAME_HOST, errno, "cannot move into a group of our own below '%s'",
 			g->host->base[CONTROLLER_CORE]);
-		return hint(e, g->host);
+		return group_hint(e, g->host);
 	}
-	if (make_dirs(g, spec, e) < 0 || make_entry(g, e) < 0 ||
+	if (make_dirs(g, spec, e) < 0 || (!spec->box && make_entry(g, e) < 0) ||
 		g->ops->limit(g, spec, ret_by, e) < 0)
 		return -1;
-	g->ops->watch(g, spec);
+	if (spec->box && g->ops->hold)
+		g->ops->hold(g);
+	if (!spec->box)
+		g->ops->watch(g, spec);
 	group_snapshot(g);
 	return 0;
 }
@@ -274,7 +240,7 @@ int group_open(struct group **ret, const struct host_cgroup *host, const struct 
 	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
 	enum enforced_by by[LIMIT_COUNT_];
-	struct group *g = group_new(host);
+	struct group *g = group_new(host, spec);
 	if (g == NULL)
 		return error_set(e, BLAME_HOST, ENOMEM, "cannot make control groups");
 	memcpy(by, ret_by, sizeof(by));

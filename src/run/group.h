@@ -22,8 +22,12 @@
  * Life: open (made, limited, counters read) → the payload joins → it runs → the last process is
  * gone → read → close (removed). Nothing here waits longer than it says.
  *
- * A directory is named "bulkhead-TOKEN-ID", below a directory "bulkhead" where the host's layout
- * wants one. TOKEN says who made it (pid namespace inode, pid and start time of the supervisor, in
+ * A directory is named "bulkhead-TOKEN-ID", below the host's base or below that of another group: a
+ * kept box has one with the limits of the box (group_spec.box), in which no process is, and each run
+ * in the box has one below it with its own. What the box's limits end shows in the counters of the
+ * run's groups above (an ancestor's, named by its path). Init and makers are outside of both.
+ *
+ * TOKEN says who made it (pid namespace inode, pid and start time of the supervisor, in
  * one word without '-'), so that a janitor can tell the group of a dead bulkhead from a living one's and
  * from anyone else's.
  */
@@ -33,6 +37,9 @@ struct group_spec {
 	const char *id;
 	const struct limits *limits; /* memory, swap, cpus, pids are used where they are set */
 	bool oom_group;
+	struct group *parent; /* the box's; NULL: none. It is kept until its last child is closed */
+	bool box; /* it will hold groups, and no process */
+	bool relimited; /* group_limit() will be called: all that takes is opened now */
 };
 
 /*
@@ -60,6 +67,30 @@ struct group_entry {
 };
 
 const struct group_entry *group_entry(const struct group *g);
+/*
+ * The way in when a group above has as many processes as it may. To be born in a v2 group is refused
+ * (EAGAIN) there, to enter one is not: the payload is born elsewhere, and enters before its exec, on v2 too
+ * (cgroup.procs, among the tasks). Dearer by up to 11 ms. What is at its memory limit can be
+ * entered anyway: then somebody in the box is killed for it, the largest first.
+ *
+ * NULL where there is no such way; on v1 it is the usual one.
+ */
+const struct group_entry *group_entry_when_full(struct group *g);
+
+/*
+ * Other limits from now on, for a group that was opened ahead of its run: memory, swap, cpus, pids
+ * as they are set in @limits, none where they are not. ret_by and errors as with group_open(). A
+ * limit below what is used already waits for the kernel to reclaim memory; else some microseconds with
+ * spec.relimited, and some tens without.
+ */
+int group_limit(struct group *g, const struct limits *limits, enum enforced_by ret_by[LIMIT_COUNT_],
+	struct error *e);
+/*
+ * Count from now on: what group_read(), group_oom_kills() tell is the difference to this moment, for
+ * a group that was made ahead of its run. The peak of memory begins anew where the kernel can do
+ * that (v1), that of pids stays.
+ */
+void group_reset(struct group *g);
 
 /*
  * A descriptor that becomes readable (POLLIN) or exceptional (POLLPRI) when the kernel has killed, or is
@@ -123,7 +154,9 @@ bool group_try_close(struct group *g, bool last, struct error *e);
 /*
  * End and remove the groups which dead bulkheads left below the bases of @host: those whose TOKEN names a
  * supervisor of this pid namespace that no longer lives. Never touches a group without a valid token,
- * of another pid namespace, or whose supervisor lives. Returns how many directories were removed. Cheap when
+ * of another pid namespace, or whose supervisor lives. With those of boxes go those below them.
+ * At most 64 are dealt with in a call, so that a start does not take long: a daemon calls it until it is 0.
+ * Returns how many directories were removed. Cheap when
  * there is none (one readdir per hierarchy).
  */
 unsigned group_janitor(const struct host_cgroup *host);

@@ -35,19 +35,46 @@ static void end_processes(int group)
 		group_kill_each(group, group, group);
 }
 
-static bool remove_leaked(int base, const char *name, bool is_self)
+static bool end_leaked(int base, const char *name)
 {
-	if (cgroup_remove(base, name) == 0)
-		return true;
-	/* Whoever is in a supervisor's leaf besides the dead came there later, and is a stranger. */
-	if (errno != EBUSY || is_self)
-		return false;
 	cleanup_fd int group = cgroup_open_at(base, name);
 	if (group < 0)
 		return false;
 	end_processes(group);
 	group_wait_empty(group, time_monotonic_us() + JANITOR_TIMEOUT_US);
 	return cgroup_remove(base, name) == 0;
+}
+
+/* The groups of the runs in a box: they go first, and have nobody below them. */
+static unsigned clean_box(int base, const char *name)
+{
+	unsigned removed = 0, seen = 0;
+	bool is_self;
+	int box = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = box < 0 ? NULL : fdopendir(box);
+	if (dir == NULL) {
+		fd_close(box);
+		return 0;
+	}
+	for (struct dirent *entry; seen < JANITOR_MAX && (entry = readdir(dir));) {
+		if (entry->d_type != DT_DIR || !is_leaked(entry->d_name, &is_self))
+			continue;
+		seen++;
+		removed += cgroup_remove(box, entry->d_name) == 0 || end_leaked(box, entry->d_name);
+	}
+	closedir(dir);
+	return removed;
+}
+
+static unsigned remove_leaked(int base, const char *name, bool is_self)
+{
+	if (cgroup_remove(base, name) == 0)
+		return 1;
+	/* Whoever is in a supervisor's leaf besides the dead came there later, and is a stranger. */
+	if (errno != EBUSY || is_self)
+		return 0;
+	unsigned below = clean_box(base, name);
+	return below + (cgroup_remove(base, name) == 0 || end_leaked(base, name));
 }
 
 static unsigned clean(const char *path)

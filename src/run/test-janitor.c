@@ -130,6 +130,44 @@ static void test_processes_of_the_dead_are_ended(void **state)
 	close(fds[1]);
 }
 
+/* A daemon that was killed, with two runs in a box of its, one of which lives; and a stranger below. */
+static void test_boxes_go_with_what_is_in_them(void **state)
+{
+	struct group_owner owner = dead_owner();
+	char box[GROUP_NAME_SIZE], run[GROUP_NAME_SIZE], empty[GROUP_NAME_SIZE], byte;
+	int fds[2], status;
+	(void)state;
+	cleanup_fd int dir = cgroup_open(base());
+	assert_true(group_name_format(box, &owner, "box"));
+	assert_true(group_name_format(run, &owner, "run"));
+	assert_true(group_name_format(empty, &owner, "empty"));
+	assert_int_equal(cgroup_make(dir, box), 0);
+	cleanup_fd int inside = cgroup_open_at(dir, box);
+	assert_int_equal(cgroup_make(inside, run), 0);
+	assert_int_equal(cgroup_make(inside, empty), 0);
+	assert_int_equal(cgroup_make(inside, "stranger"), 0);
+	cleanup_fd int group = cgroup_open_at(inside, run);
+	assert_int_equal(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		byte = cgroup_write(group, "cgroup.procs", "0") == 0;
+		if (write(fds[1], &byte, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(byte, 1);
+	assert_int_equal(group_janitor(&host.cgroup), 2);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(cgroup_remove(inside, "stranger"), 0);
+	assert_int_equal(group_janitor(&host.cgroup), 1);
+	assert_false(cgroup_has_file(dir, box));
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* What came into a dead supervisor's leaf afterwards is a stranger. */
 static void test_strangers_in_a_leaf_live(void **state)
 {
@@ -178,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dead_go_and_others_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_processes_of_the_dead_are_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_boxes_go_with_what_is_in_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strangers_in_a_leaf_live, setup, teardown),
 		cmocka_unit_test(test_no_bases_no_work),
 	};
