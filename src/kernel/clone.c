@@ -7,7 +7,7 @@
 /*
  * long clone3_on_stack(struct clone_args *args, size_t size, int (*fn)(void *), void *arg)
  *
- * In assembly because the child starts on an empty stack: no compiled frame of ours exists there,
+ * In assembly because the child mostly starts on an empty stack: no compiled frame of ours exists there,
  * so nothing may be returned from or spilled between the system call and the call of fn.
  */
 long clone3_on_stack(struct clone_args *args, size_t size, int (*fn)(void *), void *arg);
@@ -24,6 +24,7 @@ __asm__(".text\n"
 	"	test %eax, %eax\n"
 	"	jnz 1f\n"
 	"	xor %ebp, %ebp\n"
+	"	and $-16, %rsp\n" /* a copy of our own stack is in the midst of a call */
 	"	mov %r8, %rdi\n"
 	"	call *%rdx\n"
 	"	mov %eax, %edi\n"

@@ -14,7 +14,7 @@ struct clone_request {
 	uint64_t flags; /* CLONE_…, without exit signal */
 	int exit_signal; /* 0 with CLONE_PARENT */
 	int into_cgroup; /* a cgroup v2 directory for CLONE_INTO_CGROUP; used if the flag is set */
-	void *stack; /* lowest address of the child's own stack */
+	void *stack; /* lowest address of the child's own stack; NULL without CLONE_VM: a copy of ours */
 	size_t stack_size;
 	int *ret_pidfd; /* for CLONE_PIDFD */
 	pid_t *ret_parent_tid; /* for CLONE_PARENT_SETTID: written before the child runs */

@@ -61,7 +61,12 @@ long pty_put_look(int fd, const struct pty_look *look)
 long pty_control(int slave)
 {
 	long r = sys_setsid();
-	return r < 0 ? r : sys_ioctl(slave, TIOCSCTTY, 0);
+	return r < 0 ? r : pty_lead(slave);
+}
+
+long pty_lead(int slave)
+{
+	return sys_ioctl(slave, TIOCSCTTY, 0);
 }
 
 long pty_send(int socket, const struct pty *pty)

@@ -35,6 +35,8 @@ long pty_put_look(int fd, const struct pty_look *look);
  * process group already.
  */
 long pty_control(int slave);
+/* @slave becomes the controlling terminal of the session that this process leads. */
+long pty_lead(int slave);
 
 /* Pass copies of both ends on over a Unix socket (SCM_RIGHTS). */
 long pty_send(int socket, const struct pty *pty);

@@ -534,6 +534,19 @@ static inline int sys_futex(uint32_t *word, int op, uint32_t value, const struct
 		SYS_futex, SYS_PTR(word), op, value, SYS_PTR(timeout), SYS_PTR(word2), value3);
 }
 
+/* ---- memory ---- */
+
+/* Returns an address, or -errno (of the last page of addresses, where nothing can be). */
+static inline long sys_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	return sys6(SYS_mmap, SYS_PTR(at), (long)size, protection, flags, fd, offset);
+}
+
+static inline int sys_munmap(void *at, size_t size)
+{
+	return (int)sys2(SYS_munmap, SYS_PTR(at), (long)size);
+}
+
 /* ---- sockets ---- */
 
 static inline int sys_socket(int family, int type, int protocol)

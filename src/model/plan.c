@@ -18,9 +18,6 @@
 /* Files can be renamed from one directory to another from this one on. */
 #define CONFINE_ABI 2
 
-/* The box's own devpts, so that the terminal has a name in there. */
-#define PTMX "/dev/pts/ptmx"
-
 /* Inside a box with an isolated user the payload is this uid of the box's own range. */
 #define ISOLATED_UID   1000
 #define ISOLATED_RANGE 65536
@@ -351,7 +348,7 @@ static void plan_payload_steps(struct plan_build *b)
 	plan_payload(b, .kind = STEP_STDIO);
 	add_credentials(b);
 	if (b->plan->tty) /* which is to belong to the payload's user */
-		plan_payload(b, .kind = STEP_TERMINAL, .path = PTMX);
+		plan_payload(b, .kind = STEP_TERMINAL, .path = PLAN_PTMX);
 	plan_payload(b, .kind = STEP_CHDIR, .path = b->resolved->cwd);
 	plan_payload(b, .kind = STEP_NO_NEW_PRIVS);
 	add_landlock(b);

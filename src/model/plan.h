@@ -90,8 +90,11 @@ struct step {
 /* Where the empty directory and file are in a box that STEP_MASK copies. */
 #define PLAN_EMPTY_PLACE "/dev/.bulkhead"
 
-#define PLAN_MAX_SLOTS   128
-#define PLAN_MAX_STEPS   512
+/* The box's own devpts, so that a terminal has a name in there. */
+#define PLAN_PTMX      "/dev/pts/ptmx"
+
+#define PLAN_MAX_SLOTS 128
+#define PLAN_MAX_STEPS 512
 
 struct steps {
 	struct step *v;
