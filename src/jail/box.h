@@ -36,7 +36,7 @@
  * parent-death signal, and the kernel ends a pid namespace with its init.
  */
 
-enum report_stage { REPORT_NONE, REPORT_MAKER, REPORT_BOX, REPORT_PAYLOAD };
+enum report_stage { REPORT_NONE, REPORT_MAKER, REPORT_BOX, REPORT_PAYLOAD, REPORT_ENTRY };
 
 /* What the maker itself does, besides the plan's steps; `step` of a REPORT_MAKER. */
 enum maker_step {
@@ -49,9 +49,20 @@ enum maker_step {
 	MAKER_COUNT_,
 };
 
+/* What is done for the daemon only, besides the plan's steps; `step` of a REPORT_ENTRY. */
+enum entry_step {
+	ENTRY_PLAN, /* unpack it */
+	ENTRY_JOIN, /* the namespaces of the box */
+	ENTRY_WORDS, /* what came with GO */
+	ENTRY_TERMINAL,
+	ENTRY_LIMIT, /* the detail is the resource */
+	ENTRY_DIRECTORY,
+	ENTRY_COUNT_,
+};
+
 struct report {
 	int32_t stage; /* enum report_stage */
-	int32_t step; /* index into plan->box or plan->payload, or enum maker_step */
+	int32_t step; /* index into plan->box or plan->payload, or one of the enums above */
 	int32_t errnum;
 	int32_t detail; /* of STEP_EXEC: the index of the path, -1: none of them exists */
 };
@@ -75,7 +86,24 @@ struct box_stack {
 	_Alignas(64) char bytes[BOX_STACK_SIZE];
 };
 
+struct box;
+
+/*
+ * How a box is made for the daemon, where the maker has a memory of its own, and hears of its
+ * supervisor through a socket (jail/wire.h).
+ */
+struct box_way {
+	long (*await)(
+		struct box *box, uint32_t stage); /* in place of the word `go`; SILENT: no box */
+	void (*init)(struct box *box); /* init's first act */
+	int (*payload)(void *box); /* in place of payload_main(); nobody waits for its exec */
+};
+
+/* No errno is so large: the step has been reported already, or the supervisor wants no box. */
+#define SILENT (-4096L)
+
 struct box {
+	const struct box_way *way; /* NULL: all the rest of this text */
 	const struct plan *plan;
 	pid_t supervisor;
 	bool new_network;
@@ -104,6 +132,10 @@ int payload_main(void *box);
 
 /* Do one step of plan->box. 0 or -errno. */
 long box_step(struct box *box, const struct step *step, struct site *site);
+/* Do one step of plan->payload; *ret_detail is the report's. 0 or -errno; no exec comes back with 0. */
+long payload_step(struct box *box, const struct step *step, struct site *site, int *ret_detail);
+/* Die with the supervisor, also if it died before we asked for that. 0, or less. */
+long bind_to_supervisor(const struct box *box);
 
 /* Leave a report; the first one counts. */
 void report_failure(struct box *box, enum report_stage stage, size_t step, long error, int detail);

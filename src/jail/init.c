@@ -53,7 +53,9 @@ static bool wait_for_the_end(int life)
 
 int init_main(void *data)
 {
-	const struct box *box = data;
+	struct box *box = data;
+	if (box->way)
+		box->way->init(box);
 	/* a supervisor that died before PDEATHSIG was set shows as the end of the life pipe */
 	if (!detach(box) || !wait_for_the_end(0))
 		return INIT_FAILED;

@@ -11,20 +11,18 @@
 #include "kernel/net.h"
 #include "kernel/sys.h"
 
-/* No errno is so large: the step has been reported already, or the supervisor wants no box. */
-#define SILENT (-4096L)
-
 /* Wait until the supervisor has come as far as @stage. */
 static long wait_for(struct box *box, uint32_t stage)
 {
 	uint32_t now;
+	if (box->way)
+		return box->way->await(box, stage);
 	while ((now = __atomic_load_n(&box->go, __ATOMIC_ACQUIRE)) < stage)
 		sys_futex((uint32_t *)&box->go, FUTEX_WAIT, now, NULL, NULL, 0);
 	return now == GO_ABORT ? SILENT : 0;
 }
 
-/* Die with the supervisor, also if it died before we asked for that. */
-static long bind_to_supervisor(const struct box *box)
+long bind_to_supervisor(const struct box *box)
 {
 	long r = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	return r < 0 ? r : sys_getppid() == box->supervisor ? 0 : -1;
@@ -90,7 +88,8 @@ static long clone_init(struct box *box)
 static long clone_payload(struct box *box)
 {
 	struct clone_request request = {
-		.flags = CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID,
+		.flags = CLONE_PARENT | CLONE_VM | CLONE_PARENT_SETTID |
+			(box->way ? 0 : CLONE_VFORK),
 		.stack = box->payload_stack,
 		.stack_size = sizeof(*box->payload_stack),
 		.ret_parent_tid = (pid_t *)&box->payload_pid,
@@ -98,7 +97,7 @@ static long clone_payload(struct box *box)
 	};
 	if (box->into_cgroup >= 0)
 		request.flags |= CLONE_INTO_CGROUP;
-	return clone_call(&request, payload_main, box);
+	return clone_call(&request, box->way ? box->way->payload : payload_main, box);
 }
 
 static long new_namespaces(struct box *box)

@@ -195,6 +195,15 @@ static long execute(struct box *box, int *ret_index)
 	return denied ? denied : -ENOENT;
 }
 
+long payload_step(struct box *box, const struct step *step, struct site *site, int *ret_detail)
+{
+	*ret_detail = -1;
+	if (step->kind == STEP_EXEC)
+		return execute(box, ret_detail);
+	return payload_steps[step->kind] ? payload_steps[step->kind](box, step)
+					 : box_step(box, step, site);
+}
+
 int payload_main(void *data)
 {
 	struct box *box = data;
@@ -202,11 +211,8 @@ int payload_main(void *data)
 	struct site site;
 	site_open(&site, box->root, box->root_is_here);
 	for (size_t i = 0; i < steps->n; i++) {
-		const struct step *step = &steps->v[i];
-		int detail = -1;
-		long r = step->kind == STEP_EXEC    ? execute(box, &detail)
-			: payload_steps[step->kind] ? payload_steps[step->kind](box, step)
-						    : box_step(box, step, &site);
+		int detail;
+		long r = payload_step(box, &steps->v[i], &site, &detail);
 		if (r < 0) {
 			report_failure(box, REPORT_PAYLOAD, i, r, detail);
 			return 125;
