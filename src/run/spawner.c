@@ -16,7 +16,8 @@
 #include "kernel/clone.h"
 #include "kernel/idmap.h"
 #include "kernel/sys.h"
-#include "run/host.h"
+#include "run/idmapped.h"
+#include "run/setup-words.h"
 
 static struct box_stack maker_stack, init_stack, payload_stack;
 
@@ -70,61 +71,15 @@ void spawn_network(struct spawn *s, bool new_network)
 	release_maker(s, GO_NETWORK);
 }
 
-/* The kernel lets only the file system's own root idmap it, which the maker is no longer. */
-static int grab_idmapped(struct spawn *s, const struct plan *plan, struct error *e)
-{
-	cleanup_fd int userns = -1;
-	for (size_t i = 0; i < plan->box.n; i++) {
-		const struct step *step = &plan->box.v[i];
-		if (step->kind != STEP_GRAB || !(step->flags & MOUNT_IDMAP))
-			continue;
-		if (userns < 0)
-			userns = idmap_open(plan->idmap.file_uid, plan->idmap.file_gid,
-				plan->idmap.box_uid, plan->idmap.box_gid);
-		if (userns < 0)
-			return error_set(e, BLAME_HOST, -userns, "cannot make an idmap");
-		int fd = idmap_copy(step->path, userns, step->flags & MOUNT_RECURSIVE,
-			step->flags & MOUNT_READ_ONLY);
-		if (fd < 0 && fd != -EINVAL && fd != -EPERM)
-			return error_set(e, BLAME_HOST, -fd, "cannot idmap '%s'", step->path);
-		if (fd < 0) {
-			s->not_idmapped = step->path;
-			continue;
-		}
-		s->box.slots[step->slot] = fd;
-	}
-	return 0;
-}
-
-/* Nothing is forbidden, there is just no more of something. Not ENOSPC: a sysctl says so. */
-static bool is_scarcity(int errnum)
-{
-	return errnum == EAGAIN || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE;
-}
-
-static int refuse_userns(struct arena *a, int errnum, struct error *e)
-{
-	struct host_userns why = {0};
-	error_set(e, BLAME_HOST, errnum, "cannot make the box's namespaces");
-	if (is_scarcity(errnum))
-		return -1;
-	host_explain_userns(&why, a, errnum);
-	if (why.why)
-		error_hint(e, "%s", why.why);
-	if (why.remedy)
-		error_hint(e, "%s", why.remedy);
-	return -1;
-}
-
 int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct error *e)
 {
 	if (s->begin_error)
-		return refuse_userns(a, s->begin_error, e);
-	if (grab_idmapped(s, plan, e) < 0)
+		return setup_refuse_userns(a, s->begin_error, e);
+	if (idmapped_trees(plan, s->box.slots, &s->not_idmapped, e) < 0)
 		return -1;
 	int r = idmap_write(s->maker, plan->uid_map, plan->gid_map, plan->deny_setgroups);
 	if (r < 0)
-		return refuse_userns(a, -r, e);
+		return setup_refuse_userns(a, -r, e);
 	/* from here on nothing of us, whose memory the maker and init share, can be traced or read */
 	prctl(PR_SET_DUMPABLE, 0);
 	s->box.plan = plan;
@@ -177,120 +132,6 @@ static int reap_maker(struct spawn *s)
 	s->maker = 0;
 	s->subject.maker_pidfd = fd_close(s->subject.maker_pidfd);
 	return status;
-}
-
-static const char *word_exec(
-	const struct box *box, const struct report *r, struct arena *a, struct setup_failure *ret)
-{
-	const char *name = box->plan->argv.v[0];
-	bool found = r->detail >= 0 && (size_t)r->detail < box->plan->exec_paths.n;
-	const char *path = found ? box->plan->exec_paths.v[r->detail] : name;
-	ret->file_exists = found;
-	if (r->errnum == ENOENT && !found)
-		return arena_printf(a,
-			strchr(name, '/') ? "'%s' does not exist in the box"
-					  : "'%s' is not in any directory of PATH",
-			name);
-	if (r->errnum == ENOENT)
-		return arena_printf(a,
-			"'%s' names an interpreter or loader that does not exist in the box", path);
-	if (r->errnum == ENOEXEC)
-		return arena_printf(a,
-			"'%s' is no program: neither an executable for this machine "
-			"nor a script that begins with '#!'",
-			path);
-	return arena_printf(a, "cannot execute '%s': %s", path, errno_text(r->errnum));
-}
-
-static const char *word_step(const struct steps *steps, const struct report *r, struct arena *a)
-{
-	if (r->step < 0 || (size_t)r->step >= steps->n)
-		return "the box reported a step that is not in its plan";
-	return arena_printf(a, "cannot %s (step %d): %s", step_format(&steps->v[r->step], a),
-		r->step + 1, errno_text(r->errnum));
-}
-
-static const char *word_maker(const struct report *r, struct arena *a)
-{
-	static const char *const words[MAKER_COUNT_] = {
-		[MAKER_NAMESPACES] = "make the mount, ipc and uts namespaces",
-		[MAKER_NETWORK] = "make a network namespace",
-		[MAKER_STEPS] = "start a process that makes the box",
-		[MAKER_PID_NAMESPACE] = "make a pid namespace",
-		[MAKER_INIT] = "start the box's init",
-		[MAKER_PAYLOAD] = "start the payload's process",
-	};
-	const char *what = r->step >= 0 && r->step < MAKER_COUNT_ ? words[r->step] : "do its work";
-	return arena_printf(a, "cannot %s: %s", what, errno_text(r->errnum));
-}
-
-static bool is_forbidden(const struct host *host, const struct report *r)
-{
-	return r->stage != REPORT_PAYLOAD &&
-		(r->errnum == EPERM || (r->errnum == EACCES && !host->privileged));
-}
-
-/*
- * Something was to appear where the root file system, which is read-only, has no place for it. That
- * one is a directory and the other is not shows as EINVAL of move_mount(2).
- */
-static bool lacks_place(const struct plan *plan, const struct report *r)
-{
-	if (r->stage != REPORT_BOX || r->step < 0 || (size_t)r->step >= plan->box.n)
-		return false;
-	enum step_kind kind = plan->box.v[r->step].kind;
-	bool missing = r->errnum == ENOENT || r->errnum == ENOTDIR;
-	return (kind == STEP_TMPFS && missing) ||
-		(kind == STEP_ATTACH && (missing || r->errnum == EINVAL));
-}
-
-/* The kernel shows a user namespace no more of /proc than is shown already. */
-static bool is_proc_covered(const struct plan *plan, const struct report *r)
-{
-	return r->stage == REPORT_PAYLOAD && r->errnum == EPERM && r->step >= 0 &&
-		(size_t)r->step < plan->payload.n && plan->payload.v[r->step].kind == STEP_PROC;
-}
-
-static void word_failure(const struct spawn *s, const struct host *host, const struct report *r,
-	struct arena *a, struct setup_failure *ret)
-{
-	const struct plan *plan = s->box.plan;
-	bool exec = r->stage == REPORT_PAYLOAD && (size_t)r->step + 1 == plan->payload.n;
-	ret->stage = exec ? SETUP_EXEC : SETUP_BOX;
-	ret->errnum = r->errnum;
-	ret->blame = exec ? BLAME_REQUEST : BLAME_HOST;
-	ret->what = exec ? word_exec(&s->box, r, a, ret)
-		: r->stage == REPORT_MAKER
-		? word_maker(r, a)
-		: word_step(r->stage == REPORT_BOX ? &plan->box : &plan->payload, r, a);
-	if (lacks_place(plan, r)) {
-		ret->blame = BLAME_REQUEST;
-		ret->what = arena_printf(a,
-			"%s; the root file system has no such place of this kind: "
-			"name one that it has, or one below /tmp",
-			ret->what);
-	}
-	if (is_proc_covered(plan, r))
-		ret->what = arena_printf(a, "%s; %s%s", ret->what, HOST_PROC_COVERED,
-			host->in_container ? "; " HOST_PROC_REMEDY : "");
-	if (is_forbidden(host, r)) {
-		struct host_userns why = {0};
-		host_explain_userns(&why, a, r->errnum);
-		ret->what = arena_printf(a, "%s%s%s%s%s", ret->what, why.why ? "; " : "",
-			why.why ? why.why : "", why.remedy ? "; " : "",
-			why.remedy ? why.remedy : "");
-	}
-}
-
-/* Without a report: killed from outside before the exec. */
-static void word_vanished(struct arena *a, int status, struct setup_failure *ret)
-{
-	ret->stage = SETUP_BOX;
-	ret->blame = BLAME_HOST;
-	ret->errnum = 0;
-	ret->what = WIFSIGNALED(status)
-		? arena_printf(a, "the box's maker was killed by signal %d", WTERMSIG(status))
-		: "the box's maker ended without a word";
 }
 
 static void end_processes(struct spawn *s)
@@ -353,10 +194,17 @@ int spawn_finish(
 			.stage = REPORT_MAKER, .step = MAKER_PAYLOAD, .errnum = (int32_t)-r};
 		failed = true;
 	}
+	const struct plan *plan = s->box.plan;
+	const struct setup_words words = {
+		.plan = plan,
+		.host = host,
+		.argv0 = plan->argv.v[0],
+		.exec_paths = &plan->exec_paths,
+	};
 	if (failed)
-		word_failure(s, host, &report, a, ret);
+		setup_say(&words, &report, a, ret);
 	else
-		word_vanished(a, status, ret);
+		setup_say_vanished("the box's maker", status, a, ret);
 	end_processes(s);
 	return -1;
 }
