@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/talk-child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "kernel/sys.h"
+
+void talk_child_init(struct talk_child *c, struct talk *t, void (*changed)(struct talk_child *c))
+{
+	*c = (struct talk_child){.talk = t, .changed = changed, .process = {0, -1}};
+}
+
+static bool is_child(pid_t pid)
+{
+	siginfo_t info;
+	return pid > 0 &&
+		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status = 0;
+	while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+int talk_child_adopt(struct talk_child *c, pid_t pid)
+{
+	if (c->was > 0)
+		return c->was == pid ? 0 : -ECHILD;
+	if (!is_child(pid))
+		return -ECHILD;
+	int pidfd = sys_pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		kill(pid, SIGKILL); /* our own child, not reaped yet: the number is its */
+		wait_for(pid);
+		return pidfd;
+	}
+	c->process = (struct talk_process){pid, pidfd};
+	c->was = pid;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct talk_child *c = handle->data;
+	c->handles--;
+	c->changed(c);
+}
+
+static void release(struct talk_child *c)
+{
+	if (c->watched)
+		uv_close((uv_handle_t *)&c->poll, on_closed);
+	c->watched = false;
+}
+
+static void reap(struct talk_child *c)
+{
+	c->status = wait_for(c->process.pid);
+	release(c);
+	c->process.pidfd = fd_close(c->process.pidfd);
+	c->process.pid = 0;
+	c->changed(c);
+}
+
+static void on_end(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	reap(handle->data);
+}
+
+/* Where the loop cannot watch it (no memory for that) it is killed, and waited for here. */
+void talk_child_watch(struct talk_child *c)
+{
+	if (c->watched || c->process.pid == 0)
+		return;
+	if (uv_poll_init(zygote_link_loop(c->talk->link), &c->poll, c->process.pidfd) < 0) {
+		sys_pidfd_send_signal(c->process.pidfd, SIGKILL, NULL, 0);
+		reap(c);
+		return;
+	}
+	c->poll.data = c;
+	c->watched = true;
+	c->handles++;
+	uv_poll_start(&c->poll, UV_READABLE, on_end);
+}
+
+void talk_child_kill(struct talk_child *c)
+{
+	if (c->process.pid == 0)
+		return;
+	sys_pidfd_send_signal(c->process.pidfd, SIGKILL, NULL, 0);
+	talk_child_watch(c);
+}
+
+struct talk_process talk_child_take(struct talk_child *c)
+{
+	struct talk_process taken = c->process;
+	release(c);
+	c->process = (struct talk_process){0, -1};
+	return taken;
+}

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/talk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "kernel/idmap.h"
+#include "kernel/sys.h"
+#include "run/idmapped.h"
+#include "run/setup-words.h"
+#include "run/talk-child.h"
+#include "run/talk-words.h"
+
+/* Records taken in one turn of the loop. */
+#define RECORDS_A_TURN 8
+
+static void end(struct talk *t);
+static void go_on_ending(struct talk *t);
+static int ask(struct talk *t, struct error *e);
+
+/* ---- why it fails: the first reason counts ---- */
+
+static void blame(struct talk *t, enum blame blame, int errnum, const char *what)
+{
+	if (t->has_why)
+		return;
+	t->has_why = true;
+	t->why = (struct setup_failure){
+		.stage = SETUP_BOX, .blame = blame, .errnum = errnum, .what = what};
+}
+
+static void blame_error(struct talk *t, const struct error *e)
+{
+	blame(t, e->blame, e->errnum, arena_strdup(t->spec.a, e->text));
+}
+
+static void blame_report(struct talk *t, const struct report *r)
+{
+	const struct setup_words words = {
+		.plan = t->spec.plan,
+		.host = t->spec.host,
+		.argv0 = t->argv0 ? t->argv0 : "",
+		.exec_paths = &t->exec_paths,
+		.cwd = t->cwd,
+	};
+	if (t->has_why || r->stage == REPORT_NONE)
+		return;
+	t->has_why = true;
+	setup_say(&words, r, t->spec.a, &t->why);
+}
+
+static void blame_protocol(struct talk *t)
+{
+	blame(t, BLAME_US, EPROTO, "a box did not keep to its protocol with the daemon");
+}
+
+/* ---- the end ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct talk *t = handle->data;
+	t->n_handles--;
+	go_on_ending(t);
+}
+
+static void stop_reading(struct talk *t)
+{
+	t->reading = false;
+	if (t->polled)
+		uv_poll_stop(&t->poll);
+}
+
+static bool has_children(const struct talk *t)
+{
+	return t->maker.process.pid || t->payload.process.pid || t->init.process.pid;
+}
+
+/* The kernel is asked whether it is a child. Another one than we know of is none of ours. */
+static bool adopt(struct talk *t, struct talk_child *c, pid_t pid)
+{
+	int r = talk_child_adopt(c, pid);
+	if (r < 0 && r != -ECHILD)
+		blame(t, BLAME_HOST, -r, "cannot watch a process of the box");
+	return r == 0;
+}
+
+static void say_vanished(struct talk *t)
+{
+	if (t->has_why)
+		return;
+	t->has_why = true;
+	setup_say_vanished(t->made ? "the payload's process" : "the box's maker",
+		t->made ? t->payload.status : t->maker.status, t->spec.a, &t->why);
+}
+
+static void fail(struct talk *t)
+{
+	t->state = TALKING_FAILED;
+	uv_timer_stop(&t->bound);
+	stop_reading(t);
+	say_vanished(t);
+	t->spec.hooks.failed(t, &t->why);
+}
+
+static bool has_handles(const struct talk *t)
+{
+	return t->n_handles > 0 || t->maker.handles > 0 || t->payload.handles > 0 ||
+		t->init.handles > 0;
+}
+
+/* What becomes of it when another piece of it is gone. */
+static void go_on_ending(struct talk *t)
+{
+	if (t->state == TALKING_ENDING && !t->reading && !has_children(t))
+		fail(t);
+	else if (t->closed && !t->polled && !has_handles(t)) {
+		void (*closed)(struct talk * t) = t->closed;
+		t->closed = NULL;
+		closed(t);
+	}
+}
+
+static void on_child_changed(struct talk_child *c)
+{
+	go_on_ending(c->talk);
+}
+
+static void on_kill_overdue(uv_timer_t *timer)
+{
+	fail(timer->data); /* the kernel does not let go of it */
+}
+
+/* Our copies of what went to the zygote. */
+static void close_theirs(struct talk *t)
+{
+	t->theirs = fd_close(t->theirs);
+	t->life_read = fd_close(t->life_read);
+	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
+		t->slots[i] = fd_close(t->slots[i]);
+}
+
+static void kill_all(struct talk *t)
+{
+	talk_child_kill(&t->payload);
+	talk_child_kill(&t->maker);
+	talk_child_kill(&t->init);
+}
+
+/*
+ * End all of it that is ours. Its socket is read on until it ends: only then is there nobody left
+ * of whom we might not know yet.
+ */
+static void end(struct talk *t)
+{
+	if (t->state >= TALKING_RUNNING)
+		return;
+	t->state = TALKING_ENDING;
+	zygote_forget(&t->call);
+	close_theirs(t);
+	if (!t->box_taken)
+		t->box.life = fd_close(t->box.life);
+	uv_timer_start(&t->bound, on_kill_overdue, TALK_KILL_MS, 0);
+	kill_all(t);
+	go_on_ending(t);
+}
+
+static void on_overdue(uv_timer_t *timer)
+{
+	struct talk *t = timer->data;
+	const char *what = t->state < TALKING_PARKED ? "the box was not ready within 60 s"
+		: t->tty ? "the terminal was not handed over within 30 s"
+			 : "the program was not started within 30 s";
+	blame(t, BLAME_HOST, ETIMEDOUT, what);
+	end(t);
+}
+
+/* ---- what it says ---- */
+
+static bool write_maps(struct talk *t)
+{
+	const struct plan *plan = t->spec.plan;
+	const struct talk_down maps = {.magic = WIRE_MAGIC, .kind = TALK_MAPS};
+	struct error e = ERROR_INIT;
+	long r = idmap_write(
+		t->maker.process.pid, plan->uid_map, plan->gid_map, plan->deny_setgroups);
+	if (r == 0)
+		r = wire_send(t->socket, (struct wire_bytes){&maps, sizeof(maps)},
+			(struct wire_bytes){0}, NULL, 0);
+	/* a maker that is dead already is seen by its end */
+	if (r == 0 || r == -ESRCH || r == -ENOENT || r == -EPIPE)
+		return true;
+	setup_refuse_userns(t->spec.a, (int)-r, &e);
+	blame_error(t, &e);
+	return false;
+}
+
+static bool is_new_box(const struct talk *t)
+{
+	return t->spec.init_pidfd < 0;
+}
+
+/* There is a maker: the zygote says so, or it itself. */
+static bool take_maker(struct talk *t, pid_t pid)
+{
+	bool known = t->maker.was > 0;
+	if (!adopt(t, &t->maker, pid))
+		return false;
+	if (known || t->state != TALKING_ASKED)
+		return true;
+	close_theirs(t);
+	t->state = TALKING_BORN;
+	talk_child_watch(&t->maker);
+	return !is_new_box(t) || write_maps(t);
+}
+
+static bool on_born(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	(void)up;
+	return take_maker(t, packet->sender);
+}
+
+static bool on_init(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	(void)up;
+	return is_new_box(t) && adopt(t, &t->init, packet->sender);
+}
+
+static bool on_made(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	if (t->made || packet->sender != t->maker.was || packet->n_fds != is_new_box(t) ||
+		!adopt(t, &t->payload, up->payload_pid))
+		return false;
+	t->made = true;
+	if (is_new_box(t)) {
+		t->box.root = packet->fds[0];
+		t->box.root_is_here = up->root_is_here != 0;
+		packet->n_fds = 0;
+	}
+	return true;
+}
+
+static bool on_parked(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	(void)up;
+	if (t->parked || !adopt(t, &t->payload, packet->sender))
+		return false;
+	t->parked = true;
+	return true;
+}
+
+static bool on_terminal(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	(void)up;
+	if (t->state != TALKING_GOING || !t->tty || t->pty.master >= 0 || packet->n_fds != 2 ||
+		packet->sender != t->payload.was)
+		return false;
+	t->pty = (struct pty){packet->fds[0], packet->fds[1]};
+	packet->n_fds = 0;
+	return true;
+}
+
+static bool on_failed(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	(void)packet;
+	if (up->payload_pid > 0 && !adopt(t, &t->payload, up->payload_pid))
+		return false;
+	blame_report(t, &up->report);
+	return true;
+}
+
+static bool take_record(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+{
+	static const struct {
+		bool (*take)(struct talk *t, const struct talk_up *up, struct wire_packet *packet);
+		unsigned max_fds;
+	} kinds[TALK_COUNT_] = {
+		[TALK_BORN] = {on_born, 0},
+		[TALK_INIT] = {on_init, 0},
+		[TALK_MADE] = {on_made, 1},
+		[TALK_PARKED] = {on_parked, 0},
+		[TALK_TERMINAL] = {on_terminal, 2},
+		[TALK_FAILED] = {on_failed, 0},
+	};
+	return packet->size == sizeof(*up) && up->magic == WIRE_MAGIC && up->kind < TALK_COUNT_ &&
+		kinds[up->kind].take && packet->n_fds <= kinds[up->kind].max_fds &&
+		kinds[up->kind].take(t, up, packet);
+}
+
+/* ---- the loop ---- */
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+	struct talk *t = handle->data;
+	struct error e = ERROR_INIT;
+	t->n_handles--;
+	t->socket = fd_close(t->socket);
+	if (t->state == TALKING_ASKED && ask(t, &e) == 0)
+		return;
+	if (e.blame != BLAME_NONE)
+		blame_error(t, &e);
+	end(t);
+	go_on_ending(t);
+}
+
+/* The request died with its zygote, and nobody has it: ask the next one. */
+static void retry(struct talk *t)
+{
+	t->retried = true;
+	t->lost = false;
+	stop_reading(t);
+	t->polled = false;
+	uv_close((uv_handle_t *)&t->poll, on_retry_closed);
+}
+
+static void run(struct talk *t)
+{
+	uv_timer_stop(&t->bound);
+	t->state = TALKING_RUNNING;
+	t->spec.hooks.running(t);
+}
+
+static void on_eof(struct talk *t)
+{
+	if (t->state == TALKING_ASKED && t->lost && !t->retried) {
+		retry(t);
+		return;
+	}
+	stop_reading(t);
+	if (t->state == TALKING_ASKED && t->lost)
+		blame(t, BLAME_US, ECHILD, "the zygote died twice over it");
+	if (t->state == TALKING_GOING && !t->has_why && t->tty && t->pty.master < 0)
+		blame(t, BLAME_HOST, 0, "the program ended before it had a terminal");
+	if (t->state == TALKING_GOING && !t->has_why) {
+		run(t);
+		return;
+	}
+	if (t->state < TALKING_RUNNING)
+		end(t);
+	else
+		go_on_ending(t);
+}
+
+/* One record. False: no more of them now. */
+static bool take_one(struct talk *t)
+{
+	struct talk_up up;
+	struct wire_packet packet;
+	long r = wire_receive(t->socket, &up, sizeof(up), false, &packet);
+	if (r == -EAGAIN)
+		return false;
+	if (r == 0 && packet.size == 0) {
+		on_eof(t);
+		return false;
+	}
+	bool right = r == 0 && take_record(t, &up, &packet);
+	if (r == 0)
+		wire_close_fds(&packet);
+	if (!right)
+		blame_protocol(t);
+	if (t->state == TALKING_ENDING)
+		kill_all(t);
+	else if (t->has_why)
+		end(t);
+	return t->reading;
+}
+
+static void on_socket(uv_poll_t *handle, int status, int events)
+{
+	struct talk *t = handle->data;
+	(void)status;
+	(void)events;
+	for (int n = 0; n < RECORDS_A_TURN && take_one(t); n++)
+		;
+	if (t->state == TALKING_BORN && t->made && t->parked &&
+		(!is_new_box(t) || t->init.was > 0)) {
+		uv_timer_stop(&t->bound);
+		t->state = TALKING_PARKED;
+		t->spec.hooks.parked(t);
+	}
+}
+
+/* ---- asking ---- */
+
+static unsigned fill(struct zygote_call *c, struct zygote_request *ret, int *fds)
+{
+	struct talk *t = (struct talk *)((char *)c - offsetof(struct talk, call));
+	const struct group_entry *entry = t->spec.entry;
+	unsigned n = 0;
+	ret->kind = is_new_box(t) ? ZYGOTE_BOX : ZYGOTE_ENTRY;
+	memcpy(&ret->signal_mask, &t->spec.signal_mask, sizeof(ret->signal_mask));
+	ret->image_bytes = t->spec.image_bytes;
+	fds[n++] = t->spec.image;
+	fds[n++] = t->theirs;
+	fds[n++] = is_new_box(t) ? t->life_read : t->spec.init_pidfd;
+	for (int slot = 0; slot < PLAN_MAX_SLOTS && ret->n_slots < WIRE_MAX_SLOTS; slot++) {
+		if (t->slots[slot] < 0)
+			continue;
+		ret->slots[ret->n_slots++] = slot;
+		fds[n++] = t->slots[slot];
+	}
+	if (entry && entry->into_fd >= 0) {
+		ret->flags |= WIRE_INTO_CGROUP;
+		fds[n++] = entry->into_fd;
+	}
+	ret->n_tasks = entry ? entry->n_tasks : 0;
+	for (unsigned i = 0; i < ret->n_tasks; i++)
+		fds[n++] = entry->tasks[i];
+	return n;
+}
+
+static void refuse(struct talk *t, int errnum)
+{
+	struct error e = ERROR_INIT;
+	if (errnum == ECHILD)
+		blame(t, BLAME_US, errnum,
+			"the zygote, which makes the boxes, does not stay alive");
+	else if (errnum == ESHUTDOWN)
+		blame(t, BLAME_REQUEST, errnum, "the daemon is being stopped");
+	else if (errnum == EPROTO)
+		blame_protocol(t);
+	else
+		setup_refuse_userns(t->spec.a, errnum, &e);
+	if (e.blame != BLAME_NONE)
+		blame_error(t, &e);
+	end(t);
+}
+
+static void on_answer(struct zygote_call *c, long result)
+{
+	struct talk *t = (struct talk *)((char *)c - offsetof(struct talk, call));
+	if (result < 0) {
+		refuse(t, (int)-result);
+	} else if (result == ZYGOTE_LOST) {
+		/* the end of the file comes when no maker has it, nor any message on its way */
+		t->lost = true;
+		t->theirs = fd_close(t->theirs);
+	} else if (t->state == TALKING_ASKED && !take_maker(t, (pid_t)result)) {
+		blame_protocol(t);
+		end(t);
+	}
+}
+
+static int ask(struct talk *t, struct error *e)
+{
+	static const int on = 1;
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a socket for a box");
+	t->socket = ends[0];
+	t->theirs = ends[1];
+	int r = setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
+		? -errno
+		: uv_poll_init(zygote_link_loop(t->link), &t->poll, t->socket);
+	if (r < 0) {
+		t->socket = fd_close(t->socket);
+		t->theirs = fd_close(t->theirs);
+		return error_set(e, BLAME_HOST, -r, "cannot watch a socket");
+	}
+	t->poll.data = t;
+	t->n_handles++;
+	t->polled = t->reading = true;
+	uv_poll_start(&t->poll, UV_READABLE, on_socket);
+	zygote_ask(t->link, &t->call);
+	return 0;
+}
+
+static int open_life(struct talk *t, struct error *e)
+{
+	int life[2];
+	if (pipe2(life, O_CLOEXEC) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a pipe for a box");
+	t->life_read = life[0];
+	t->box.life = life[1];
+	return 0;
+}
+
+static int open_trees(struct talk *t, struct error *e)
+{
+	unsigned n = 0;
+	if (idmapped_trees(t->spec.plan, t->slots, &t->not_idmapped, e) < 0)
+		return -1;
+	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
+		n += t->slots[i] >= 0;
+	if (n > WIRE_MAX_SLOTS)
+		return error_set(e, BLAME_REQUEST, 0,
+			"too many directories to be shared with an isolated user: %u, of at most "
+			"%u",
+			n, WIRE_MAX_SLOTS);
+	return 0;
+}
+
+int talk_open(
+	struct talk *t, struct zygote_link *link, const struct talk_spec *spec, struct error *e)
+{
+	*t = (struct talk){.spec = *spec,
+		.link = link,
+		.state = TALKING_ASKED,
+		.call = {.fill = fill, .answered = on_answer},
+		.socket = -1,
+		.theirs = -1,
+		.life_read = -1,
+		.box = TALK_BOX_NONE,
+		.pty = PTY_INIT};
+	talk_child_init(&t->maker, t, on_child_changed);
+	talk_child_init(&t->payload, t, on_child_changed);
+	talk_child_init(&t->init, t, on_child_changed);
+	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
+		t->slots[i] = -1;
+	uv_timer_init(zygote_link_loop(link), &t->bound);
+	t->bound.data = t;
+	if ((is_new_box(t) && (open_life(t, e) < 0 || open_trees(t, e) < 0)) || ask(t, e) < 0) {
+		close_theirs(t);
+		t->box.life = fd_close(t->box.life);
+		return -1;
+	}
+	t->n_handles++;
+	uv_timer_start(&t->bound, on_overdue, TALK_SETUP_MS, 0);
+	return 0;
+}
+
+/* ---- the caller's ---- */
+
+int talk_go(struct talk *t, const struct talk_words *words, struct error *e)
+{
+	if (t->state != TALKING_PARKED)
+		return error_set(e, BLAME_US, EINVAL, "a program's process is not ready");
+	if (talk_words_send(t->socket, words, e) < 0)
+		return -1;
+	t->exec_paths = words->exec_paths;
+	t->argv0 = words->argv.v[0];
+	t->cwd = words->cwd;
+	t->tty = words->tty;
+	t->state = TALKING_GOING;
+	uv_timer_start(&t->bound, on_overdue, TALK_GO_MS, 0);
+	return 0;
+}
+
+void talk_abort(struct talk *t)
+{
+	if (t->state >= TALKING_RUNNING)
+		return;
+	blame(t, BLAME_REQUEST, ECANCELED, "it was not wanted any more");
+	end(t);
+}
+
+struct talk_box talk_take_box(struct talk *t)
+{
+	struct talk_box taken = t->box;
+	taken.init = talk_child_take(&t->init);
+	t->box = TALK_BOX_NONE;
+	t->box_taken = true;
+	return taken;
+}
+
+struct talk_process talk_take_payload(struct talk *t)
+{
+	return talk_child_take(&t->payload);
+}
+
+struct pty talk_take_pty(struct talk *t)
+{
+	struct pty taken = t->pty;
+	t->pty = PTY_INIT;
+	return taken;
+}
+
+pid_t talk_payload_pid(const struct talk *t)
+{
+	return t->payload.process.pid;
+}
+
+void talk_close(struct talk *t, void (*closed)(struct talk *t))
+{
+	t->closed = closed;
+	zygote_forget(&t->call);
+	kill_all(t);
+	stop_reading(t);
+	if (t->polled)
+		uv_close((uv_handle_t *)&t->poll, on_handle_closed);
+	t->polled = false;
+	uv_close((uv_handle_t *)&t->bound, on_handle_closed);
+	close_theirs(t);
+	t->socket = fd_close(t->socket);
+	t->box.life = fd_close(t->box.life);
+	t->box.root = fd_close(t->box.root);
+	t->pty.master = fd_close(t->pty.master);
+	t->pty.slave = fd_close(t->pty.slave);
+}

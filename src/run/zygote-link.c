@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/zygote-link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "kernel/sys.h"
+
+/*
+ * A zygote that dies is followed by another one at once. When that does not live either, the next
+ * comes after a while, twice as long each time; in the end requests are refused rather than kept.
+ */
+#define QUICK_DEATH_US   (1 * US_PER_SEC)
+#define FIRST_PAUSE_MS   10u
+#define MAX_QUICK_DEATHS 8u
+
+/* Answers taken in one turn of the loop: others are to have theirs. */
+#define ANSWERS_A_TURN 64
+
+/*
+ * One zygote. It outlives the link's interest in it: until it is reaped, and the loop has let go of
+ * both handles.
+ */
+struct generation {
+	struct zygote_link *link;
+	struct zygote zygote;
+	uint64_t started_us;
+	uv_poll_t answers, end;
+	bool over; /* the link has given it up */
+	unsigned n_handles;
+};
+
+/* A ring of calls, with a head that is none itself. */
+struct ring {
+	struct zygote_call head;
+};
+
+struct zygote_link {
+	uv_loop_t *loop;
+	char path[PATH_MAX];
+	struct generation *now; /* NULL: none lives */
+	struct ring waiting; /* to be sent */
+	struct ring flying; /* sent */
+	struct ring done; /* to be answered: what was lost or refused */
+	uint64_t serial;
+	unsigned quick_deaths;
+	unsigned n_open; /* generations, and handles of our own */
+	uv_timer_t pause; /* until the next start */
+	uv_idle_t soon; /* what is known already is told from the loop */
+	struct zygote_stats stats;
+	bool closing;
+	void (*closed)(void *data);
+	void *data;
+};
+
+static void send_waiting(struct zygote_link *l);
+
+/* ---- rings ---- */
+
+static void ring_init(struct ring *r)
+{
+	r->head.next = r->head.previous = &r->head;
+}
+
+static void ring_put(struct ring *r, struct zygote_call *c)
+{
+	c->previous = r->head.previous;
+	c->next = &r->head;
+	c->previous->next = c->next->previous = c;
+}
+
+static void take_off(struct zygote_call *c)
+{
+	c->previous->next = c->next;
+	c->next->previous = c->previous;
+	c->next = c->previous = NULL;
+}
+
+static struct zygote_call *ring_first(struct ring *r)
+{
+	return r->head.next != &r->head ? r->head.next : NULL;
+}
+
+static unsigned ring_count(const struct ring *r)
+{
+	unsigned n = 0;
+	for (const struct zygote_call *c = r->head.next; c != &r->head; c = c->next)
+		n++;
+	return n;
+}
+
+/* ---- answers ---- */
+
+static void answer(struct zygote_link *l, struct zygote_call *c, long result)
+{
+	take_off(c);
+	l->stats.refusals += result < 0;
+	c->answered(c, result);
+}
+
+static void on_soon(uv_idle_t *idle)
+{
+	struct zygote_link *l = idle->data;
+	/* only those that are here now: what comes meanwhile has the next round */
+	for (unsigned n = ring_count(&l->done); n > 0 && ring_first(&l->done); n--) {
+		struct zygote_call *c = ring_first(&l->done);
+		answer(l, c, c->result);
+	}
+	if (!ring_first(&l->done))
+		uv_idle_stop(&l->soon);
+}
+
+static void answer_soon(struct zygote_link *l, struct zygote_call *c, long result)
+{
+	if (c->next)
+		take_off(c);
+	c->result = result;
+	ring_put(&l->done, c);
+	uv_idle_start(&l->soon, on_soon);
+}
+
+static void refuse_all(struct zygote_link *l, struct ring *ring, long result)
+{
+	for (struct zygote_call *c; (c = ring_first(ring));)
+		answer_soon(l, c, result);
+}
+
+static struct zygote_call *find(struct zygote_link *l, uint64_t serial)
+{
+	/* mostly the first: a zygote answers in the order it was asked */
+	for (struct zygote_call *c = l->flying.head.next; c != &l->flying.head; c = c->next)
+		if (c->serial == serial)
+			return c;
+	return NULL;
+}
+
+/* ---- generations ---- */
+
+static void drop_link(struct zygote_link *l)
+{
+	if (--l->n_open > 0)
+		return;
+	if (l->closed)
+		l->closed(l->data);
+	free(l);
+}
+
+static void on_generation_closed(uv_handle_t *handle)
+{
+	struct generation *g = handle->data;
+	if (--g->n_handles > 0)
+		return;
+	struct zygote_link *l = g->link;
+	zygote_end(&g->zygote);
+	free(g);
+	drop_link(l);
+}
+
+/* One that cannot live is not started over and over for nobody. */
+static void on_pause(uv_timer_t *timer)
+{
+	struct zygote_link *l = timer->data;
+	if (l->quick_deaths < MAX_QUICK_DEATHS || ring_first(&l->waiting))
+		send_waiting(l);
+}
+
+/* How long until another one is tried, after some that lived for a moment only. */
+static unsigned pause_ms(unsigned quick_deaths)
+{
+	return quick_deaths > 1 ? FIRST_PAUSE_MS << (quick_deaths - 2) : 0;
+}
+
+static void count_death(struct zygote_link *l, bool quick)
+{
+	l->quick_deaths = quick ? l->quick_deaths + 1 : 1;
+	if (l->quick_deaths > MAX_QUICK_DEATHS) {
+		l->quick_deaths = MAX_QUICK_DEATHS;
+		refuse_all(l, &l->waiting, -ECHILD);
+	}
+	uv_timer_start(&l->pause, on_pause, pause_ms(l->quick_deaths), 0);
+}
+
+/*
+ * It is dead or as good as dead. Who had asked it learns from his talk socket what became of that:
+ * it has an end of file only when no copy of the other end is left, in a maker or on its way.
+ */
+static void give_up(struct generation *g)
+{
+	struct zygote_link *l = g->link;
+	if (g->over)
+		return;
+	g->over = true;
+	l->now = NULL;
+	uv_close((uv_handle_t *)&g->answers, on_generation_closed);
+	sys_pidfd_send_signal(g->zygote.pidfd, SIGKILL, NULL, 0);
+	l->stats.lost += ring_count(&l->flying);
+	refuse_all(l, &l->flying, ZYGOTE_LOST);
+	if (!l->closing)
+		count_death(l, time_monotonic_us() - g->started_us < QUICK_DEATH_US);
+}
+
+static void on_end(uv_poll_t *handle, int status, int events)
+{
+	struct generation *g = handle->data;
+	(void)status;
+	(void)events;
+	give_up(g);
+	uv_close((uv_handle_t *)&g->end, on_generation_closed);
+}
+
+/* One answer. False: there is none now, or no more. */
+static bool take_answer(struct generation *g)
+{
+	struct zygote_link *l = g->link;
+	struct zygote_reply reply;
+	struct wire_packet packet;
+	long r = wire_receive(g->zygote.socket, &reply, sizeof(reply), false, &packet);
+	if (r == -EAGAIN)
+		return false;
+	bool right = r == 0 && packet.size == sizeof(reply) && packet.n_fds == 0 &&
+		reply.magic == WIRE_MAGIC && reply.version == WIRE_VERSION && reply.zero == 0 &&
+		reply.pid != 0;
+	if (r == 0)
+		wire_close_fds(&packet);
+	if (!right) {
+		if (packet.size != 0 || r < 0)
+			log_line("warning: the zygote does not keep to its protocol: it is ended");
+		give_up(g);
+		return false;
+	}
+	struct zygote_call *c = find(l, reply.serial);
+	l->stats.answers++;
+	l->quick_deaths = 0;
+	if (c)
+		answer(l, c, reply.pid);
+	return !g->over;
+}
+
+static void on_socket(uv_poll_t *handle, int status, int events)
+{
+	struct generation *g = handle->data;
+	(void)status;
+	for (unsigned n = 0; n < ANSWERS_A_TURN && take_answer(g); n++)
+		;
+	if (!g->over && events & UV_WRITABLE)
+		send_waiting(g->link);
+}
+
+static int begin_generation_take(struct zygote_link *l, struct zygote *z)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	if (!g)
+		out_of_memory();
+	*g = (struct generation){.link = l, .zygote = *z, .started_us = time_monotonic_us()};
+	*z = ZYGOTE_NONE;
+	int r = uv_poll_init(l->loop, &g->answers, g->zygote.socket);
+	if (r < 0) {
+		zygote_end(&g->zygote);
+		free(g);
+		return r;
+	}
+	g->answers.data = g->end.data = g;
+	g->n_handles = 1;
+	l->n_open++;
+	r = uv_poll_init(l->loop, &g->end, g->zygote.pidfd);
+	if (r < 0) {
+		uv_close((uv_handle_t *)&g->answers, on_generation_closed);
+		return r;
+	}
+	g->n_handles = 2;
+	l->now = g;
+	uv_poll_start(&g->answers, UV_READABLE, on_socket);
+	uv_poll_start(&g->end, UV_READABLE, on_end);
+	return 0;
+}
+
+/* ---- requests ---- */
+
+/* False: the socket takes no more now, or nobody is there. */
+static bool send_one(struct zygote_link *l, struct zygote_call *c)
+{
+	struct generation *g = l->now;
+	struct zygote_request request = {0};
+	int fds[WIRE_MAX_FDS];
+	unsigned n = c->fill(c, &request, fds);
+	request.magic = WIRE_MAGIC;
+	request.version = WIRE_VERSION;
+	request.serial = c->serial = ++l->serial;
+	long r = wire_send(g->zygote.socket, (struct wire_bytes){&request, sizeof(request)},
+		(struct wire_bytes){0}, fds, n);
+	if (r == -EAGAIN) {
+		uv_poll_start(&g->answers, UV_READABLE | UV_WRITABLE, on_socket);
+		return false;
+	}
+	if (r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN)
+		return false; /* its death will be noticed */
+	if (r < 0) {
+		answer_soon(l, c, r);
+		return true;
+	}
+	l->stats.requests++;
+	take_off(c);
+	ring_put(&l->flying, c);
+	return true;
+}
+
+static bool start_another(struct zygote_link *l)
+{
+	struct error e = ERROR_INIT;
+	struct zygote z;
+	int r = zygote_start(&z, l->path, &e);
+	if (r == 0) {
+		l->stats.restarts++;
+		r = begin_generation_take(l, &z);
+	} else {
+		log_line("warning: %s", e.text);
+	}
+	if (r < 0)
+		count_death(l, true);
+	return r == 0;
+}
+
+static void send_waiting(struct zygote_link *l)
+{
+	struct zygote_call *c;
+	if (l->closing)
+		return;
+	if (!l->now && !uv_is_active((uv_handle_t *)&l->pause) && !start_another(l))
+		return;
+	if (!l->now)
+		return;
+	while ((c = ring_first(&l->waiting)) && send_one(l, c))
+		;
+	if (!c)
+		uv_poll_start(&l->now->answers, UV_READABLE, on_socket);
+}
+
+void zygote_ask(struct zygote_link *l, struct zygote_call *c)
+{
+	c->next = c->previous = NULL;
+	if (l->closing) {
+		answer_soon(l, c, -ESHUTDOWN);
+		return;
+	}
+	bool first = !ring_first(&l->waiting);
+	ring_put(&l->waiting, c);
+	if (first)
+		send_waiting(l);
+}
+
+void zygote_forget(struct zygote_call *c)
+{
+	if (c->next)
+		take_off(c);
+}
+
+/* ---- the link ---- */
+
+int zygote_link_open_take(struct zygote_link **ret, uv_loop_t *loop, struct zygote *first,
+	const char *path, struct error *e)
+{
+	struct zygote z = *first;
+	*first = ZYGOTE_NONE;
+	if (z.pid <= 0 && zygote_start(&z, path, e) < 0)
+		return -1;
+	struct zygote_link *l = calloc(1, sizeof(*l));
+	if (!l)
+		out_of_memory();
+	l->loop = loop;
+	if (strlen(path) >= sizeof(l->path)) {
+		free(l);
+		zygote_end(&z);
+		return error_set(e, BLAME_REQUEST, ENAMETOOLONG, "cannot start '%s'", path);
+	}
+	strcpy(l->path, path);
+	ring_init(&l->waiting);
+	ring_init(&l->flying);
+	ring_init(&l->done);
+	uv_timer_init(loop, &l->pause);
+	uv_idle_init(loop, &l->soon);
+	l->pause.data = l->soon.data = l;
+	l->n_open = 2;
+	int r = begin_generation_take(l, &z);
+	if (r < 0) {
+		zygote_link_close(l, NULL, NULL);
+		return error_set(e, BLAME_HOST, -r, "cannot watch the zygote");
+	}
+	*ret = l;
+	return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	drop_link(handle->data);
+}
+
+void zygote_link_close(struct zygote_link *l, void (*closed)(void *data), void *data)
+{
+	l->closing = true;
+	l->closed = closed;
+	l->data = data;
+	if (l->now)
+		give_up(l->now);
+	refuse_all(l, &l->waiting, -ESHUTDOWN);
+	while (ring_first(&l->done))
+		answer(l, ring_first(&l->done), -ESHUTDOWN);
+	uv_close((uv_handle_t *)&l->pause, on_handle_closed);
+	uv_close((uv_handle_t *)&l->soon, on_handle_closed);
+}
+
+void zygote_link_stats(const struct zygote_link *l, struct zygote_stats *ret)
+{
+	*ret = l->stats;
+	ret->in_flight = ring_count(&l->flying);
+	ret->waiting = ring_count(&l->waiting);
+}
+
+pid_t zygote_link_pid(const struct zygote_link *l)
+{
+	return l->now ? l->now->zygote.pid : 0;
+}
+
+uv_loop_t *zygote_link_loop(const struct zygote_link *l)
+{
+	return l->loop;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "jail/entry.h"
+#include "kernel/clone.h"
+#include "kernel/sys.h"
+#include "run/zygote-link.h"
+
+/* ---- where it is ---- */
+
+static const char *const places[] = {
+	"bulkhead-zygote",
+	"../libexec/bulkhead/bulkhead-zygote",
+};
+
+int zygote_find(char ret_path[PATH_MAX], struct error *e)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot read '/proc/self/exe'");
+	self[n] = 0;
+	*(strrchr(self, '/') + 1) = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int size = snprintf(ret_path, PATH_MAX, "%s%s", self, places[i]);
+		if (size < PATH_MAX && access(ret_path, X_OK) == 0)
+			return 0;
+	}
+	return error_set(e, BLAME_HOST, 0,
+		"'bulkhead-zygote' is neither in '%s' nor in '%s../libexec/bulkhead'", self, self);
+}
+
+/* ---- starting one ---- */
+
+/* What the child needs, which shares our memory until its exec. */
+struct launch {
+	const char *path;
+	int socket, null;
+	struct rlimit descriptors;
+	bool raise_oom;
+	volatile int error; /* out: errno */
+};
+
+/* More for our killing than others': that goes on with every clone, to programs too. */
+static void raise_oom_score(void)
+{
+	int fd = sys_openat(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sys_write(fd, "0", 1);
+	sys_close(fd);
+}
+
+static long put_descriptors(const struct launch *l)
+{
+	/* out of the way of 0 to 3 first: any of them may be one of those */
+	int socket = sys_fcntl(l->socket, F_DUPFD_CLOEXEC, ZYGOTE_SOCKET + 1);
+	int null = sys_fcntl(l->null, F_DUPFD_CLOEXEC, ZYGOTE_SOCKET + 1);
+	long r = socket < 0 ? socket : null;
+	for (int i = 0; i < ZYGOTE_SOCKET && r >= 0; i++)
+		r = sys_dup3(null, i, 0);
+	return r < 0 ? r : sys_dup3(socket, ZYGOTE_SOCKET, 0);
+}
+
+static int launch_main(void *data)
+{
+	static const char *const argv[] = {"bulkhead-zygote", NULL}, *const envp[] = {NULL};
+	struct launch *l = data;
+	long r = put_descriptors(l);
+	if (l->raise_oom)
+		raise_oom_score();
+	sys_prlimit64(0, RLIMIT_NOFILE, (const uint64_t *)&l->descriptors, NULL);
+	if (r >= 0)
+		r = sys_execve(l->path, argv, envp);
+	l->error = (int)-r;
+	return 127;
+}
+
+/* As we were started: a soft limit that we raised for ourselves is not for programs. */
+static struct rlimit callers_descriptors(void)
+{
+	static struct rlimit first;
+	static bool known;
+	if (!known)
+		known = getrlimit(RLIMIT_NOFILE, &first) == 0;
+	return first;
+}
+
+static bool is_protected(void)
+{
+	char text[16];
+	return file_read_text(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0 &&
+		strtol(text, NULL, 10) < 0;
+}
+
+static long launch(struct launch *l, int *ret_pidfd)
+{
+	static struct box_stack stack;
+	struct clone_request request = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+		.exit_signal = SIGCHLD,
+		.stack = &stack,
+		.stack_size = sizeof(stack),
+		.ret_pidfd = ret_pidfd,
+	};
+	return clone_call(&request, launch_main, l);
+}
+
+int zygote_start(struct zygote *ret, const char *path, struct error *e)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a socket for the zygote");
+	cleanup_fd int ours = ends[0], its = ends[1];
+	cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot open '/dev/null'");
+	struct launch l = {
+		.path = path,
+		.socket = its,
+		.null = null,
+		.descriptors = callers_descriptors(),
+		.raise_oom = is_protected(),
+	};
+	struct zygote z = ZYGOTE_NONE;
+	long pid = launch(&l, &z.pidfd);
+	if (pid < 0)
+		return error_set(e, BLAME_HOST, (int)-pid, "cannot start '%s'", path);
+	z.pid = (pid_t)pid;
+	if (l.error) {
+		zygote_end(&z);
+		return error_set(e, BLAME_HOST, l.error, "cannot start '%s'", path);
+	}
+	z.socket = fd_take(&ours);
+	*ret = z;
+	return 0;
+}
+
+void zygote_end(struct zygote *z)
+{
+	z->socket = fd_close(z->socket);
+	if (z->pid > 0) {
+		sys_pidfd_send_signal(z->pidfd, SIGKILL, NULL, 0);
+		while (waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	z->pidfd = fd_close(z->pidfd);
+	z->pid = 0;
+}
