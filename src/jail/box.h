@@ -25,7 +25,7 @@
  * Until their exec or end all of them share the supervisor's memory (a copy of it would cost more
  * than all else together), each on a stack of its own. So nothing in src/jail allocates, locks,
  * touches errno or writes to memory other than its stack and the fields marked "out" below; and
- * the supervisor changes nothing that a struct box points to before the maker has ended, but for
+ * the supervisor changes nothing that a struct new_box points to before the maker has ended, but for
  * what it announces through the word `go`. The maker shares the table of descriptors too, so that
  * it finds those that the supervisor opens for it later; init and payload have copies.
  *
@@ -86,23 +86,23 @@ struct box_stack {
 	_Alignas(64) char bytes[BOX_STACK_SIZE];
 };
 
-struct box;
+struct new_box;
 
 /*
  * How a box is made for the daemon, where the maker has a memory of its own, and hears of its
  * supervisor through a socket (jail/wire.h).
  */
 struct box_way {
-	long (*await)(
-		struct box *box, uint32_t stage); /* in place of the word `go`; SILENT: no box */
-	void (*init)(struct box *box); /* init's first act */
+	long (*await)(struct new_box *box,
+		uint32_t stage); /* in place of the word `go`; SILENT: no box */
+	void (*init)(struct new_box *box); /* init's first act */
 	int (*payload)(void *box); /* in place of payload_main(); nobody waits for its exec */
 };
 
 /* No errno is so large: the step has been reported already, or the supervisor wants no box. */
 #define SILENT (-4096L)
 
-struct box {
+struct new_box {
 	const struct box_way *way; /* NULL: all the rest of this text */
 	const struct plan *plan;
 	pid_t supervisor;
@@ -125,20 +125,21 @@ struct box {
 	struct report report; /* out: what failed */
 };
 
-/* Entry points for clone_call(); @box is a struct box. */
+/* Entry points for clone_call(); @box is a struct new_box. */
 int maker_main(void *box);
 int init_main(void *box);
 int payload_main(void *box);
 
 /* Do one step of plan->box. 0 or -errno. */
-long box_step(struct box *box, const struct step *step, struct site *site);
+long box_step(struct new_box *box, const struct step *step, struct site *site);
 /* Do one step of plan->payload; *ret_detail is the report's. 0 or -errno; no exec comes back with 0. */
-long payload_step(struct box *box, const struct step *step, struct site *site, int *ret_detail);
+long payload_step(struct new_box *box, const struct step *step, struct site *site, int *ret_detail);
 /* Die with the supervisor, also if it died before we asked for that. 0, or less. */
-long bind_to_supervisor(const struct box *box);
+long bind_to_supervisor(const struct new_box *box);
 
 /* Leave a report; the first one counts. */
-void report_failure(struct box *box, enum report_stage stage, size_t step, long error, int detail);
+void report_failure(
+	struct new_box *box, enum report_stage stage, size_t step, long error, int detail);
 
 /* Exit statuses of init. */
 enum { INIT_NOTHING_LEFT = 0, INIT_ENDED_LEFTOVERS = 1, INIT_FAILED = 2 };

@@ -42,7 +42,7 @@ static long attach_new(struct site *site, int fd, const char *path)
 	return r;
 }
 
-static long step_grab(struct box *box, const struct step *step, struct site *site)
+static long step_grab(struct new_box *box, const struct step *step, struct site *site)
 {
 	if (box->slots[step->slot] >= 0)
 		return 0; /* the supervisor has done it already */
@@ -57,7 +57,7 @@ static long step_grab(struct box *box, const struct step *step, struct site *sit
 	return r < 0 ? r : take(fd, &box->slots[step->slot]);
 }
 
-static long step_root_here(struct box *box, const struct step *step, struct site *site)
+static long step_root_here(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	return mount_restrict(site->root, mount_attributes(step->flags), true);
@@ -77,21 +77,21 @@ static long put_root_aside(int fd, struct site *site)
 	return r;
 }
 
-static long step_root_slot(struct box *box, const struct step *step, struct site *site)
+static long step_root_slot(struct new_box *box, const struct step *step, struct site *site)
 {
 	int fd = box->slots[step->slot];
 	box->slots[step->slot] = -1;
 	return put_root_aside(fd, site);
 }
 
-static long step_root_empty(struct box *box, const struct step *step, struct site *site)
+static long step_root_empty(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	static const char *const options[] = {"mode", "755", "size", "1048576", NULL};
 	return put_root_aside(mount_new("tmpfs", options, mount_attributes(step->flags)), site);
 }
 
-static long step_attach(struct box *box, const struct step *step, struct site *site)
+static long step_attach(struct new_box *box, const struct step *step, struct site *site)
 {
 	int fd = box->slots[step->slot];
 	box->slots[step->slot] = -1;
@@ -112,7 +112,7 @@ static const char *number_text(uint64_t value, unsigned base, char *out)
 	return p;
 }
 
-static long step_tmpfs(struct box *box, const struct step *step, struct site *site)
+static long step_tmpfs(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	char size[24], mode[24];
@@ -124,7 +124,7 @@ static long step_tmpfs(struct box *box, const struct step *step, struct site *si
 	return attach_new(site, fd, step->path);
 }
 
-static long step_proc(struct box *box, const struct step *step, struct site *site)
+static long step_proc(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	/* init, which none inside may trace, is not to be seen: its files belong to the same uid */
@@ -133,7 +133,7 @@ static long step_proc(struct box *box, const struct step *step, struct site *sit
 		site, mount_new("proc", options, mount_attributes(step->flags)), step->path);
 }
 
-static long step_devpts(struct box *box, const struct step *step, struct site *site)
+static long step_devpts(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	static const char *const options[] = {"mode", "620", "ptmxmode", "666", NULL};
@@ -141,7 +141,7 @@ static long step_devpts(struct box *box, const struct step *step, struct site *s
 		site, mount_new("devpts", options, mount_attributes(step->flags)), step->path);
 }
 
-static long step_protect(struct box *box, const struct step *step, struct site *site)
+static long step_protect(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	int fd = site_copy(site, step->path);
@@ -155,7 +155,7 @@ static long step_protect(struct box *box, const struct step *step, struct site *
 	return r;
 }
 
-static long step_mask(struct box *box, const struct step *step, struct site *site)
+static long step_mask(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	long r = site_cover(site, step->text, step->path);
@@ -171,7 +171,7 @@ static bool is_there(const struct site *site, const char *path)
 	return fd >= 0;
 }
 
-static long step_mkdir(struct box *box, const struct step *step, struct site *site)
+static long step_mkdir(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	const char *name;
@@ -187,7 +187,7 @@ static long step_mkdir(struct box *box, const struct step *step, struct site *si
 }
 
 /* What is there already, a link that leads somewhere too, will do. */
-static long step_mkfile(struct box *box, const struct step *step, struct site *site)
+static long step_mkfile(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	const char *name;
@@ -200,7 +200,7 @@ static long step_mkfile(struct box *box, const struct step *step, struct site *s
 	return r < 0 && is_there(site, step->path) ? 0 : r;
 }
 
-static long step_symlink(struct box *box, const struct step *step, struct site *site)
+static long step_symlink(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	const char *name;
@@ -208,30 +208,30 @@ static long step_symlink(struct box *box, const struct step *step, struct site *
 	return parent < 0 ? parent : sys_symlinkat(step->text, parent, name);
 }
 
-static long step_pivot(struct box *box, const struct step *step, struct site *site)
+static long step_pivot(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	(void)step;
 	return mount_pivot(site->root);
 }
 
-static long step_seal(struct box *box, const struct step *step, struct site *site)
+static long step_seal(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	return mount_restrict(site->root, mount_attributes(step->flags), false);
 }
 
-static long step_ids(struct box *box, const struct step *step, struct site *site)
+static long step_ids(struct new_box *box, const struct step *step, struct site *site)
 {
 	(void)box;
 	(void)site;
 	return cred_set_ids((uid_t)step->number, (gid_t)step->value);
 }
 
-long box_step(struct box *box, const struct step *step, struct site *site)
+long box_step(struct new_box *box, const struct step *step, struct site *site)
 {
 	static long (*const steps[STEP_COUNT_])(
-		struct box *, const struct step *, struct site *) = {
+		struct new_box *, const struct step *, struct site *) = {
 		[STEP_GRAB] = step_grab,
 		[STEP_ROOT_HERE] = step_root_here,
 		[STEP_ROOT_SLOT] = step_root_slot,

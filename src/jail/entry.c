@@ -33,7 +33,7 @@ void entry_failed(struct entry *e, enum report_stage stage, size_t step, long er
 /* ---- a box ---- */
 
 /* All is there from the beginning but the id maps, which are written when we are. */
-static long await(struct box *box, uint32_t stage)
+static long await(struct new_box *box, uint32_t stage)
 {
 	struct entry *e = (struct entry *)box;
 	struct wire_packet packet;
@@ -50,7 +50,7 @@ static long await(struct box *box, uint32_t stage)
 }
 
 /* Its pid must be known even if the maker does not live to tell it. */
-static void tell_init(struct box *box)
+static void tell_init(struct new_box *box)
 {
 	entry_tell((struct entry *)box, TALK_INIT, NULL, 0);
 }

@@ -27,7 +27,7 @@
 #define ENTRY_STRINGS 2048 /* argv and env of more have memory of their own */
 
 struct entry {
-	struct box box; /* first: they are cast into each other */
+	struct new_box box; /* first: they are cast into each other */
 	bool joins; /* a box that exists */
 	bool has_maps; /* the id maps are written */
 	int talk; /* as it came */

@@ -17,7 +17,7 @@
  * the last child is gone. The payload is the supervisor's child, not ours.
  */
 
-static bool detach(const struct box *box)
+static bool detach(const struct new_box *box)
 {
 	uint64_t all = ~0ull;
 	struct sys_sigaction ignore = {.handler = SIG_IGN};
@@ -53,7 +53,7 @@ static bool wait_for_the_end(int life)
 
 int init_main(void *data)
 {
-	struct box *box = data;
+	struct new_box *box = data;
 	if (box->way)
 		box->way->init(box);
 	/* a supervisor that died before PDEATHSIG was set shows as the end of the life pipe */

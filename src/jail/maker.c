@@ -12,7 +12,7 @@
 #include "kernel/sys.h"
 
 /* Wait until the supervisor has come as far as @stage. */
-static long wait_for(struct box *box, uint32_t stage)
+static long wait_for(struct new_box *box, uint32_t stage)
 {
 	uint32_t now;
 	if (box->way)
@@ -22,13 +22,13 @@ static long wait_for(struct box *box, uint32_t stage)
 	return now == GO_ABORT ? SILENT : 0;
 }
 
-long bind_to_supervisor(const struct box *box)
+long bind_to_supervisor(const struct new_box *box)
 {
 	long r = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	return r < 0 ? r : sys_getppid() == box->supervisor ? 0 : -1;
 }
 
-static bool run_steps(struct box *box)
+static bool run_steps(struct new_box *box)
 {
 	const struct steps *steps = &box->plan->box;
 	struct site site;
@@ -55,7 +55,7 @@ static int builder_main(void *data)
  * who it was, for the cgroups belong to the host's user. Root and working directory are shared, so
  * that a pivot_root(2) in one is one in both.
  */
-static bool run_steps_apart(struct box *box)
+static bool run_steps_apart(struct new_box *box)
 {
 	struct clone_request request = {
 		.flags = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES,
@@ -70,7 +70,7 @@ static bool run_steps_apart(struct box *box)
 	return pid > 0 && sys_wait4((pid_t)pid, &status, 0, NULL) == pid && status == 0;
 }
 
-static long clone_init(struct box *box)
+static long clone_init(struct new_box *box)
 {
 	struct clone_request request = {
 		.flags = CLONE_PARENT | CLONE_VM | CLONE_PARENT_SETTID,
@@ -85,7 +85,7 @@ static long clone_init(struct box *box)
  * CLONE_VFORK keeps us here until the payload has exec'd or failed; with it the payload's own
  * oom_score_adj and such are its own although it still shares our memory.
  */
-static long clone_payload(struct box *box)
+static long clone_payload(struct new_box *box)
 {
 	struct clone_request request = {
 		.flags = CLONE_PARENT | CLONE_VM | CLONE_PARENT_SETTID |
@@ -100,14 +100,14 @@ static long clone_payload(struct box *box)
 	return clone_call(&request, box->way ? box->way->payload : payload_main, box);
 }
 
-static long new_namespaces(struct box *box)
+static long new_namespaces(struct new_box *box)
 {
 	(void)box;
 	return sys_unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
 }
 
 /* With what else needs no plan: the maker is mostly ahead of it. */
-static long new_network(struct box *box)
+static long new_network(struct new_box *box)
 {
 	long r = box->new_network ? sys_unshare(CLONE_NEWNET) : 0;
 	if (r == 0 && box->new_network)
@@ -115,13 +115,13 @@ static long new_network(struct box *box)
 	return r == 0 ? cred_drop_bounding() : r;
 }
 
-static long do_steps(struct box *box)
+static long do_steps(struct new_box *box)
 {
 	bool done = box->plan->own_root ? run_steps_apart(box) : run_steps(box);
 	return done ? 0 : SILENT;
 }
 
-static long new_pid_namespace(struct box *box)
+static long new_pid_namespace(struct new_box *box)
 {
 	(void)box;
 	return sys_unshare(CLONE_NEWPID);
@@ -134,7 +134,7 @@ static long new_pid_namespace(struct box *box)
  */
 static const struct {
 	uint32_t after; /* GO_… */
-	long (*act)(struct box *box);
+	long (*act)(struct new_box *box);
 } work[MAKER_COUNT_] = {
 	[MAKER_NAMESPACES] = {GO_BORN, new_namespaces},
 	[MAKER_NETWORK] = {GO_NETWORK, new_network},
@@ -146,7 +146,7 @@ static const struct {
 
 int maker_main(void *data)
 {
-	struct box *box = data;
+	struct new_box *box = data;
 	if (bind_to_supervisor(box) < 0)
 		return 1;
 	for (size_t step = 0; step < MAKER_COUNT_; step++) {

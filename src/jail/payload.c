@@ -18,7 +18,7 @@
  * Into the v1 groups by writing "0" to `tasks`: the kernel then moves the writing thread without
  * waiting for an RCU grace period, which a pid in cgroup.procs costs (11 ms on a quiet machine).
  */
-static long step_groups(struct box *box, const struct step *step)
+static long step_groups(struct new_box *box, const struct step *step)
 {
 	(void)step;
 	for (unsigned i = 0; i < box->n_tasks; i++) {
@@ -29,21 +29,21 @@ static long step_groups(struct box *box, const struct step *step)
 	return 0;
 }
 
-static long step_cgroupns(struct box *box, const struct step *step)
+static long step_cgroupns(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
 	return sys_unshare(CLONE_NEWCGROUP);
 }
 
-static long step_own_group(struct box *box, const struct step *step)
+static long step_own_group(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
 	return sys_setpgid(0, 0);
 }
 
-static long step_own_session(struct box *box, const struct step *step)
+static long step_own_session(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
@@ -51,7 +51,7 @@ static long step_own_session(struct box *box, const struct step *step)
 }
 
 /* A limit above the hard one that we have is lowered to it: raising it is not ours to do. */
-static long step_rlimit(struct box *box, const struct step *step)
+static long step_rlimit(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	uint64_t now[2] = {0};
@@ -63,52 +63,52 @@ static long step_rlimit(struct box *box, const struct step *step)
 	return rlimit_set((int)step->number, soft, hard);
 }
 
-static long step_affinity(struct box *box, const struct step *step)
+static long step_affinity(struct new_box *box, const struct step *step)
 {
 	(void)step;
 	return sys_sched_setaffinity(0, sizeof(box->plan->cpu_mask), box->plan->cpu_mask);
 }
 
-static long step_chdir(struct box *box, const struct step *step)
+static long step_chdir(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	return sys_chdir(step->path);
 }
 
-static long step_ids(struct box *box, const struct step *step)
+static long step_ids(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	return cred_set_ids((uid_t)step->number, (gid_t)step->value);
 }
 
-static long step_no_new_privs(struct box *box, const struct step *step)
+static long step_no_new_privs(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
 	return cred_no_new_privs();
 }
 
-static long step_scope(struct box *box, const struct step *step)
+static long step_scope(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	return landlock_scope((unsigned)step->number);
 }
 
-static long step_confine(struct box *box, const struct step *step)
+static long step_confine(struct new_box *box, const struct step *step)
 {
 	const struct strv *writable = &box->plan->writable;
 	return landlock_confine_writes(
 		writable->v, writable->n, (int)step->number, (unsigned)step->value);
 }
 
-static long step_drop_caps(struct box *box, const struct step *step)
+static long step_drop_caps(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
 	return cred_drop_all_caps();
 }
 
-static long step_stdio(struct box *box, const struct step *step)
+static long step_stdio(struct new_box *box, const struct step *step)
 {
 	(void)step;
 	for (int i = 0; i < 3; i++) {
@@ -123,7 +123,7 @@ static long step_stdio(struct box *box, const struct step *step)
 	return sys_rt_sigprocmask(SIG_SETMASK, &box->signal_mask, NULL);
 }
 
-static long step_terminal(struct box *box, const struct step *step)
+static long step_terminal(struct new_box *box, const struct step *step)
 {
 	struct pty pty;
 	long r = pty_open(step->path, &pty);
@@ -138,20 +138,20 @@ static long step_terminal(struct box *box, const struct step *step)
 	return r;
 }
 
-static long step_close_fds(struct box *box, const struct step *step)
+static long step_close_fds(struct new_box *box, const struct step *step)
 {
 	(void)box;
 	(void)step;
 	return sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-static long step_filter(struct box *box, const struct step *step)
+static long step_filter(struct new_box *box, const struct step *step)
 {
 	(void)step;
 	return seccomp_install(box->plan->filter, box->plan->n_filter);
 }
 
-static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step *) = {
+static long (*const payload_steps[STEP_COUNT_])(struct new_box *, const struct step *) = {
 	[STEP_GROUPS] = step_groups,
 	[STEP_CGROUPNS] = step_cgroupns,
 	[STEP_OWN_GROUP] = step_own_group,
@@ -174,7 +174,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct box *, const struct step 
  * As execvp(3) tries them: what does not exist is passed over, what may not be executed is
  * remembered and the next one tried, anything else ends the search.
  */
-static long execute(struct box *box, int *ret_index)
+static long execute(struct new_box *box, int *ret_index)
 {
 	const struct plan *plan = box->plan;
 	long denied = 0;
@@ -195,7 +195,7 @@ static long execute(struct box *box, int *ret_index)
 	return denied ? denied : -ENOENT;
 }
 
-long payload_step(struct box *box, const struct step *step, struct site *site, int *ret_detail)
+long payload_step(struct new_box *box, const struct step *step, struct site *site, int *ret_detail)
 {
 	*ret_detail = -1;
 	if (step->kind == STEP_EXEC)
@@ -206,7 +206,7 @@ long payload_step(struct box *box, const struct step *step, struct site *site, i
 
 int payload_main(void *data)
 {
-	struct box *box = data;
+	struct new_box *box = data;
 	const struct steps *steps = &box->plan->payload;
 	struct site site;
 	site_open(&site, box->root, box->root_is_here);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "jail/box.h"
 
-void report_failure(struct box *box, enum report_stage stage, size_t step, long error, int detail)
+void report_failure(
+	struct new_box *box, enum report_stage stage, size_t step, long error, int detail)
 {
 	if (box->report.stage != REPORT_NONE)
 		return;

@@ -61,7 +61,7 @@ static bool is_right(const struct zygote_request *r, const struct wire_packet *p
 }
 
 static void fill_box(
-	struct box *box, const struct zygote_request *r, const struct wire_packet *packet)
+	struct new_box *box, const struct zygote_request *r, const struct wire_packet *packet)
 {
 	const int *next = packet->fds + 2;
 	box->life = *next++;
@@ -78,7 +78,7 @@ static void fill_box(
 
 static void fill(const struct zygote_request *r, const struct wire_packet *packet, pid_t supervisor)
 {
-	entry.box = (struct box){
+	entry.box = (struct new_box){
 		.supervisor = supervisor,
 		.stdio = {-1, -1, -1},
 		.terminal = -1,

@@ -30,7 +30,7 @@ void spawn_begin(struct spawn *ret)
 	ret->begin_error = pipe2(life, O_CLOEXEC) < 0 ? errno : 0;
 	ret->life_read = life[0];
 	ret->subject.life_fd = life[1];
-	ret->box = (struct box){
+	ret->box = (struct new_box){
 		.supervisor = getpid(),
 		.life = life[0],
 		.stdio = {-1, -1, -1},
@@ -99,7 +99,7 @@ static int open_socket(struct spawn *s, struct error *e)
 
 int spawn_payload(struct spawn *s, const struct spawn_request *request, struct error *e)
 {
-	struct box *box = &s->box;
+	struct new_box *box = &s->box;
 	if (box->plan->tty && open_socket(s, e) < 0)
 		return -1;
 	const struct group_entry *entry = request->entry;

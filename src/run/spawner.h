@@ -22,7 +22,7 @@
  * At most one spawn at a time: the stacks are static.
  */
 struct spawn {
-	struct box box; /* shared with the maker: read only while that lives */
+	struct new_box box; /* shared with the maker: read only while that lives */
 	struct subject subject; /* all of it from spawn_finish() on, when the exec happened */
 	pid_t maker;
 	int begin_error; /* why there is no maker: errno */
