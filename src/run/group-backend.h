@@ -42,6 +42,15 @@ struct group_before {
 	struct usage usage;
 };
 
+/* A file that is kept open, by group_get_ready(). */
+struct group_file {
+	enum controller controller;
+	const char *name;
+	int fd;
+};
+
+#define GROUP_MAX_FILES 16
+
 struct group {
 	const struct group_ops *ops;
 	const struct host_cgroup *host;
@@ -60,6 +69,8 @@ struct group {
 	uint64_t memory_limit; /* v1: what memory.limit_in_bytes was written with; 0: nothing */
 	int limit_fd[GROUP_LIMITS]; /* with relimited: kept open */
 	struct group_before before;
+	struct group_file file[GROUP_MAX_FILES];
+	unsigned n_files;
 	int oom_fd;
 	int oom_kill_fd; /* kept on the file with the count of kills */
 	int events_fd; /* kept, opened at first use, as are those that follow */
@@ -166,6 +177,9 @@ int group_nest_entry(struct group *g);
 
 /* ---- group-read.c ---- */
 
+/* The text of @name, in @controller's directory; its length or -1. */
+ssize_t group_text(const struct group *g, enum controller controller, const char *name, char *text,
+	size_t size);
 /* The ancestors' counters, first time. */
 void group_snapshot(struct group *g);
 

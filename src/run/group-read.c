@@ -118,6 +118,14 @@ static int read_counter(int dir, const struct group_counter *c, uint64_t *ret)
 			      : cgroup_read_key(dir, c->file, c->key, ret);
 }
 
+static int read_own_counter(const struct group *g, const struct group_counter *c, uint64_t *ret)
+{
+	char text[CGROUP_TEXT_SIZE];
+	if (group_text(g, c->controller, c->file, text, sizeof(text)) <= 0)
+		return -1;
+	return c->key == NULL ? cgroup_text_u64(text, ret) : cgroup_text_key(text, c->key, ret);
+}
+
 /* All counters of one group above; false where there are none: above the root of the hierarchy. */
 static bool read_ancestor(
 	const struct group *g, int dir, uint64_t values[GROUP_MAX_ANCESTOR_COUNTERS])
@@ -187,8 +195,7 @@ static bool read_own(const struct group *g, struct observation *o, struct arena 
 		struct counter counter = {.fact = c->fact,
 			.own = true,
 			.before = g->before.counter[c - g->ops->counters]};
-		int dir = group_fd(g, c->controller);
-		if (dir < 0 || read_counter(dir, c, &counter.after) < 0)
+		if (read_own_counter(g, c, &counter.after) < 0)
 			continue;
 		counter.where =
 			arena_printf(a, "%s/%s/%s", g->base[c->controller], g->name, c->file);
@@ -235,13 +242,12 @@ static void read_above(const struct group *g, struct observation *o, struct aren
 
 static void read_memory_and_pids(const struct group *g, struct usage *u)
 {
-	int memory = group_fd(g, CONTROLLER_MEMORY);
-	int pids = group_fd(g, CONTROLLER_PIDS);
-	if (memory >= 0)
-		u->memory_peak_known = cgroup_read_u64(memory, g->ops->memory_peak_file,
-					       &u->memory_peak_bytes) == 0;
-	if (pids >= 0)
-		u->pids_peak_known = cgroup_read_u64(pids, "pids.peak", &u->pids_peak) == 0;
+	char text[CGROUP_TEXT_SIZE];
+	const char *peak = g->ops->memory_peak_file;
+	if (peak && group_text(g, CONTROLLER_MEMORY, peak, text, sizeof(text)) > 0)
+		u->memory_peak_known = cgroup_text_u64(text, &u->memory_peak_bytes) == 0;
+	if (group_text(g, CONTROLLER_PIDS, "pids.peak", text, sizeof(text)) > 0)
+		u->pids_peak_known = cgroup_text_u64(text, &u->pids_peak) == 0;
 }
 
 static void read_cpuacct(const struct group *g, struct usage *u)
@@ -264,7 +270,7 @@ static void read_cpu(const struct group *g, struct usage *u)
 	int cpu = group_fd(g, CONTROLLER_CPU);
 	if (core < 0)
 		read_cpuacct(g, u);
-	else if (cgroup_read(core, "cpu.stat", text, sizeof(text)) > 0)
+	else if (group_text(g, CONTROLLER_CORE, "cpu.stat", text, sizeof(text)) > 0)
 		u->cpu_known = cgroup_text_key(text, "user_usec", &u->cpu_user_us) == 0 &&
 			cgroup_text_key(text, "system_usec", &u->cpu_system_us) == 0;
 	if (cpu < 0 || (cpu != core && cgroup_read(cpu, "cpu.stat", text, sizeof(text)) <= 0) ||
@@ -277,8 +283,7 @@ static void read_cpu(const struct group *g, struct usage *u)
 static void read_pressure(const struct group *g, const char *file, struct pressure *ret)
 {
 	char text[CGROUP_TEXT_SIZE];
-	int core = group_fd(g, CONTROLLER_CORE);
-	if (core < 0 || cgroup_read(core, file, text, sizeof(text)) <= 0)
+	if (group_text(g, CONTROLLER_CORE, file, text, sizeof(text)) <= 0)
 		return;
 	ret->known = cgroup_text_pressure(text, "some", &ret->some_us) == 0;
 	/* cpu.pressure has no such line before 5.13. */
@@ -351,8 +356,7 @@ void group_reset(struct group *g)
 	const struct group_counter *c = g->ops->counters;
 	struct group_before before = {.oom_kills = count_oom_kills(g)};
 	for (int i = 0; i < GROUP_MAX_COUNTERS && c[i].fact != NULL; i++) {
-		int dir = group_fd(g, c[i].controller);
-		if (dir < 0 || read_counter(dir, &c[i], &before.counter[i]) < 0)
+		if (read_own_counter(g, &c[i], &before.counter[i]) < 0)
 			before.counter[i] = 0;
 	}
 	read_usage(g, &before.usage);

@@ -159,6 +159,8 @@ static void close_fds(struct group *g)
 	close_entry(&g->slow_entry);
 	for (int i = 0; i < GROUP_LIMITS; i++)
 		g->limit_fd[i] = fd_close(g->limit_fd[i]);
+	while (g->n_files > 0)
+		fd_close(g->file[--g->n_files].fd);
 	g->oom_fd = fd_close(g->oom_fd);
 	g->oom_kill_fd = fd_close(g->oom_kill_fd);
 	g->events_fd = fd_close(g->events_fd);
@@ -232,7 +234,8 @@ static int open_all(struct group *g, const struct group_spec *spec,
 		g->ops->hold(g);
 	if (!spec->box)
 		g->ops->watch(g, spec);
-	group_snapshot(g);
+	if (!spec->relimited) /* else group_reset() does it */
+		group_snapshot(g);
 	return 0;
 }
 

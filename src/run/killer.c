@@ -68,6 +68,8 @@ void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured)
 	kill_everything(w);
 	if (w->state != WATCH_STARTING) /* then the maker's end tells */
 		watch_enter(w, WATCH_KILLING);
+	else if (w->at.hooks.kill)
+		w->at.hooks.kill(w->at.hooks.data);
 	watch_arm(w, TIMER_BOUND, KILL_BOUND_US);
 }
 

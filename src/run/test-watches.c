@@ -187,6 +187,7 @@ static void init_watch(struct many *m, struct one *r)
 		.a = &r->a,
 		.subject = &r->subject,
 		.group = r->group,
+		.prompt = true,
 		.guarded = true,
 		.began_us = time_monotonic_us(),
 		.hooks = {r, on_settled, on_gone, NULL, NULL}};
@@ -395,6 +396,29 @@ static void test_a_kill_while_it_starts(void **state)
 	assert_int_equal(r->o.acts[0].cancel_uid, 88);
 }
 
+static void on_kill(void *data)
+{
+	note(data, 'k');
+}
+
+/* Whoever makes the box is told, and says how it went. */
+static void test_a_kill_before_there_is_anybody(void **state)
+{
+	struct many *m = *state;
+	struct one *r = &m->one[0];
+	open_group(m, r);
+	r->subject.kept = true;
+	init_watch(m, r);
+	r->w.at.hooks.kill = on_kill;
+	killer_stop_for(&r->w, true, 77, 88);
+	assert_string_equal(r->order, "k");
+	watch_failed(&r->w, &failure);
+	run_out(m);
+	assert_string_equal(r->order, "ksgc");
+	assert_int_equal(r->o.wait, WAIT_NEVER_STARTED);
+	assert_int_equal(r->o.acts[0].reason, ACT_CANCELLED);
+}
+
 static void test_the_box_goes_while_it_starts(void **state)
 {
 	struct many *m = *state;
@@ -515,6 +539,7 @@ int main(void)
 		TEST(test_what_fails_before_there_is_anybody),
 		TEST(test_what_fails_with_a_parked_process),
 		TEST(test_a_kill_while_it_starts),
+		TEST(test_a_kill_before_there_is_anybody),
 		TEST(test_the_box_goes_while_it_starts),
 		TEST(test_the_box_goes_while_it_runs),
 		TEST(test_one_that_never_began_is_closed),

@@ -325,6 +325,8 @@ void watch_started(struct watch *w)
 	watch_disarm(w, TIMER_BOUND);
 	watch_enter(w, WATCH_RUNNING);
 	arm_limits(w);
+	if (w->at.prompt && w->at.group)
+		group_get_ready(w->at.group);
 }
 
 void watch_failed(struct watch *w, const struct setup_failure *failure)

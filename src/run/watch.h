@@ -83,6 +83,11 @@ struct watch_hooks {
 	void (*idle)(void *data);
 	/* The timeline so far (run/run.h says when); may be NULL. */
 	void (*timeline)(void *data, const struct timeline *t);
+	/*
+	 * It is to be killed while it is STARTING, from within the killer's call: whoever makes the box makes
+	 * it no further, and says watch_failed() or watch_started() later; may be NULL.
+	 */
+	void (*kill)(void *data);
 };
 
 /* All of it is borrowed until the memory of the watch is given back. */
@@ -97,6 +102,7 @@ struct watch_spec {
 	struct output *output; /* NULL: not captured */
 	const struct terminal *terminal; /* the caller's, which the payload shares; NULL: none */
 	struct witness_post *witnesses; /* one for many watches; NULL: one of its own */
+	bool prompt; /* somebody waits for the end: group_get_ready() while it runs */
 	bool guarded; /* the supervisor is protected already (run/guard.h) */
 	uint64_t began_us; /* monotonic: from when the time to spawn counts */
 	struct watch_hooks hooks;
