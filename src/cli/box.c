@@ -32,14 +32,18 @@ static const char *absolute(const struct place *p, const char *path)
 	return path_normalize(p->a, p->cwd, path_expand_home(p->a, p->home, path));
 }
 
-static void make_binds_absolute(const struct place *p, struct bind_list *list)
+static int make_binds_absolute(const struct place *p, struct bind_list *list, struct error *e)
 {
+	char shown[OPTION_SHOWN_SIZE];
 	for (size_t i = 0; i < list->n; i++) {
 		struct bind_rule *rule = &list->v[i];
-		if (!rule->dest)
-			rule->dest = absolute(p, rule->source);
 		rule->source = absolute(p, rule->source);
+		if (strchr(rule->source, ':'))
+			return error_set(e, BLAME_REQUEST, 0,
+				"a path with a ':' cannot be shown in a kept box: '%s'",
+				option_shown(rule->source, shown));
 	}
+	return 0;
 }
 
 static void make_paths_absolute(const struct place *p, struct strv *list)
@@ -54,8 +58,8 @@ static int make_absolute(struct request *r, struct arena *a, struct error *e)
 	const struct place p = {cwd, getenv("HOME"), a};
 	if (!getcwd(cwd, sizeof(cwd)))
 		return error_set(e, BLAME_HOST, errno, "cannot tell the working directory");
-	make_binds_absolute(&p, &r->read);
-	make_binds_absolute(&p, &r->write);
+	if (make_binds_absolute(&p, &r->read, e) < 0 || make_binds_absolute(&p, &r->write, e) < 0)
+		return -1;
 	make_paths_absolute(&p, &r->hide);
 	make_paths_absolute(&p, &r->tmpfs);
 	if (r->root)
