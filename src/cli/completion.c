@@ -26,6 +26,7 @@ static enum hint hint_of(const struct option_spec *o)
 		[OPTION_DIR] = HINT_DIR,
 		[OPTION_VERDICT] = HINT_FILE,
 		[OPTION_OWN_PATH] = HINT_FILE,
+		[OPTION_OWN_POLICY] = HINT_POLICY,
 		[OPTION_BIND] = HINT_FILE,
 		[OPTION_HIDE] = HINT_FILE,
 		[OPTION_TMPFS] = HINT_DIR,
@@ -89,7 +90,7 @@ static const char bash_head[] =
 	"    case $1 in\n";
 
 static const char bash_middle[] =
-	"    --policy) COMPREPLY=($(compgen -W \"$policies\" -- \"$cur\") $(compgen -f -- "
+	"    --policy | --pool) COMPREPLY=($(compgen -W \"$policies\" -- \"$cur\") $(compgen -f -- "
 	"\"$cur\")) ;;\n"
 	"    *) COMPREPLY=() ;;\n"
 	"    esac\n"

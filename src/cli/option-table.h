@@ -34,6 +34,7 @@ enum option_kind {
 	OPTION_OWN_FLAG, /* no value; the command itself looks at it, as at the next one */
 	OPTION_OWN_VALUE,
 	OPTION_OWN_PATH,
+	OPTION_OWN_POLICY,
 	OPTION_KIND_COUNT_,
 };
 
