@@ -12,6 +12,26 @@
 #define P_PIDFD 3
 #endif
 
+static void on_closed(uv_handle_t *handle)
+{
+	struct child *c = handle->data;
+	c->closing = false;
+	if (!c->closed)
+		return;
+	handle->data = c->closed_data;
+	c->closed(handle);
+}
+
+/* The handle first: libuv takes the number of a closed descriptor off its epoll once more. */
+static void let_go(struct child *c)
+{
+	if (c->pidfd < 0)
+		return;
+	c->closing = true;
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+	c->pidfd = fd_close(c->pidfd);
+}
+
 static void on_readable(uv_poll_t *handle, int status, int events)
 {
 	struct child *c = handle->data;
@@ -21,8 +41,7 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 	long r = sys_waitid(P_PIDFD, c->pidfd, &info, WEXITED | WNOHANG, NULL);
 	if (r == 0 && info.si_pid == 0)
 		return;
-	uv_poll_stop(handle);
-	c->pidfd = fd_close(c->pidfd);
+	let_go(c);
 	c->ended(c, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
 }
 
@@ -39,7 +58,6 @@ int child_watch_take(struct child *c, uv_loop_t *loop, int pidfd)
 	int r = uv_poll_init(loop, &c->poll, pidfd);
 	if (r == 0) {
 		c->poll.data = c;
-		c->poll_open = true;
 		c->pidfd = pidfd;
 		uv_poll_start(&c->poll, UV_READABLE, on_readable);
 		return 0;
@@ -58,13 +76,10 @@ void child_signal(const struct child *c, int sig)
 
 unsigned child_fini(struct child *c, uv_close_cb closed, void *data)
 {
-	c->pidfd = fd_close(c->pidfd);
-	if (!c->poll_open)
-		return 0;
-	c->poll_open = false;
-	c->poll.data = data;
-	uv_close((uv_handle_t *)&c->poll, closed);
-	return 1;
+	let_go(c);
+	c->closed = closed;
+	c->closed_data = data;
+	return c->closing;
 }
 
 int child_open(pid_t pid)

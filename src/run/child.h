@@ -12,8 +12,10 @@
  */
 struct child {
 	uv_poll_t poll;
-	bool poll_open;
+	bool closing;
 	int pidfd; /* -1: none, or reaped */
+	uv_close_cb closed; /* of child_fini() */
+	void *closed_data;
 	void (*ended)(struct child *c, int status); /* exit code, or 128 + signal */
 	void *data;
 };

@@ -47,11 +47,23 @@ int feed_open_terminal_take(struct feed *f, uv_loop_t *loop, int master)
 	return start_with_take(f, loop, master);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	struct feed *f = handle->data;
+	f->closing = false;
+	if (!f->closed)
+		return;
+	handle->data = f->closed_data;
+	f->closed(handle);
+}
+
 void feed_close(struct feed *f)
 {
 	if (f->fd < 0)
 		return;
-	uv_poll_stop(&f->writable);
+	f->writable_open = false;
+	f->closing = true;
+	uv_close((uv_handle_t *)&f->writable, on_closed);
 	f->fd = fd_close(f->fd);
 	free(f->held);
 	f->held = NULL;
@@ -61,12 +73,9 @@ void feed_close(struct feed *f)
 unsigned feed_fini(struct feed *f, uv_close_cb closed, void *data)
 {
 	feed_close(f);
-	if (!f->writable_open)
-		return 0;
-	f->writable_open = false;
-	f->writable.data = data;
-	uv_close((uv_handle_t *)&f->writable, closed);
-	return 1;
+	f->closed = closed;
+	f->closed_data = data;
+	return f->closing;
 }
 
 /* The modes of a master are those of its slave. A program in raw mode has no such character. */
@@ -120,7 +129,7 @@ static void on_writable(uv_poll_t *handle, int status, int events)
 		f->held_at += (size_t)n;
 		f->n_held -= (size_t)n;
 	}
-	if (f->n_held == 0 && f->fd >= 0) {
+	if (f->fd >= 0 && f->n_held == 0) {
 		uv_poll_stop(handle);
 		f->held_at = 0;
 		if (f->ending)

@@ -21,13 +21,16 @@
 struct feed {
 	uv_loop_t *loop;
 	uv_poll_t writable;
-	bool writable_open; /* libuv knows the handle */
+	bool writable_open; /* libuv knows the handle, which goes before the descriptor does */
+	bool closing; /* and is letting go of it */
 	bool terminal;
 	bool ending; /* no more comes after what is held */
 	bool reader_gone;
 	int fd; /* our end, non-blocking; -1: EMPTY */
 	char *held; /* NULL or FEED_ROOM bytes */
 	size_t held_at, n_held;
+	uv_close_cb closed; /* of feed_fini() */
+	void *closed_data;
 	void (*room)(void *data); /* some of what was held is gone, or all is over */
 	void *data;
 };

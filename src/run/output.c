@@ -38,7 +38,10 @@ static void end_stream(struct output_stream *s)
 	if (s->fd < 0)
 		return;
 	uv_poll_stop(&s->readable);
-	s->fd = fd_close(s->fd);
+	if (s->owner->for_log_only)
+		s->ended = fd_take(&s->fd); /* see output_fini() */
+	else
+		s->fd = fd_close(s->fd);
 }
 
 /* The caller reads no more: the payload gets the EPIPE that it would have got from it. */
@@ -227,8 +230,12 @@ static void init(struct output *o, uv_loop_t *loop, const struct output_hooks *h
 {
 	*o = (struct output){.loop = loop, .hooks = *hooks, .last_us = time_monotonic_us()};
 	for (int i = 0; i < 2; i++)
-		o->stream[i] = (struct output_stream){
-			.owner = o, .number = i + 1, .fd = -1, .sink_fd = -1, .sink_epoll = -1};
+		o->stream[i] = (struct output_stream){.owner = o,
+			.number = i + 1,
+			.fd = -1,
+			.sink_fd = -1,
+			.sink_epoll = -1,
+			.ended = -1};
 }
 
 static int open_pipes(struct output *o, int ret_child[2], struct error *e)
@@ -345,6 +352,10 @@ static unsigned close_handle(uv_poll_t *handle, bool *open, uv_close_cb closed, 
 	return 1;
 }
 
+/*
+ * A descriptor that is closed before its handle is: libuv then takes the number off its epoll once
+ * more, and with it whoever has that number by now.
+ */
 unsigned output_fini(struct output *o, uv_close_cb closed, void *data)
 {
 	unsigned n = 0;
@@ -352,6 +363,7 @@ unsigned output_fini(struct output *o, uv_close_cb closed, void *data)
 		struct output_stream *s = &o->stream[i];
 		n += close_handle(&s->readable, &s->readable_open, closed, data);
 		n += close_handle(&s->writable, &s->writable_open, closed, data);
+		s->ended = fd_close(s->ended);
 	}
 	return n;
 }

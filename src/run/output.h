@@ -38,6 +38,7 @@ struct output_stream {
 	size_t pending_at, pending;
 	uv_poll_t readable, writable;
 	bool readable_open, writable_open; /* libuv knows the handle */
+	int ended; /* what was read from, kept for as long as libuv knows the handle; -1: nothing */
 	char *buffer;
 };
 

@@ -66,11 +66,11 @@ static void close_handles(struct watch *w)
 {
 	if (w->at.output)
 		w->open_handles += output_fini(w->at.output, on_closed, w);
-	uv_poll_t *polls[] = {&w->payload, &w->init, &w->oom, &w->empty};
-	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++)
-		close_handle(w, (uv_handle_t *)polls[i]);
+	close_handle(w, (uv_handle_t *)&w->payload);
+	close_handle(w, (uv_handle_t *)&w->init);
 	for (int i = 0; i < TIMER_COUNT_; i++)
 		close_handle(w, (uv_handle_t *)&w->timer[i]);
+	w->open_handles--; /* the one that stood for these */
 }
 
 void watch_try_close(struct watch *w)
@@ -97,10 +97,12 @@ void watch_close(struct watch *w, void (*closed)(void *data, const struct error 
 	w->exits_fd = fd_close(w->exits_fd);
 	free(w->timeline);
 	w->timeline = NULL;
-	/* the group's descriptors go with it */
-	uv_poll_t *of_group[] = {&w->oom, &w->empty};
-	for (size_t i = 0; i < 2; i++)
-		if (of_group[i]->type != UV_UNKNOWN_HANDLE)
-			uv_poll_stop(of_group[i]);
+	/*
+	 * The group's descriptors go with it, but their handles first: libuv takes the number of a handle that is
+	 * closed off its epoll, whosever it is by then.
+	 */
+	w->open_handles = 1;
+	close_handle(w, (uv_handle_t *)&w->oom);
+	close_handle(w, (uv_handle_t *)&w->empty);
 	watch_try_close(w);
 }
