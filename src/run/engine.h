@@ -43,9 +43,10 @@ struct engine_options {
 	uint64_t
 		memory_bytes; /* that all limits together may promise; 0: the host's, or our group's */
 	unsigned keep_ended; /* ended runs that are remembered here; the store has all of them */
+	const char *zygote; /* the program; NULL: where it belongs */
 };
 
-#define ENGINE_OPTIONS_DEFAULT ((struct engine_options){256, 1024, 256, 0, 1024})
+#define ENGINE_OPTIONS_DEFAULT ((struct engine_options){256, 1024, 256, 0, 1024, NULL})
 
 /* Who asks: what is fair is fair for each of them. */
 struct engine_client {

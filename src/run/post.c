@@ -14,9 +14,8 @@ static void unlink_post(struct posts *p, struct post *post)
 	post->at = NULL;
 }
 
-static void on_idle(uv_idle_t *idle)
+static void do_round(struct posts *p)
 {
-	struct posts *p = idle->data;
 	/* those that are here now; post_cancel() works on them as on any other */
 	struct posts round = {.first = p->first, .last = p->last};
 	if (round.first)
@@ -29,7 +28,18 @@ static void on_idle(uv_idle_t *idle)
 		post->act(post);
 	}
 	if (!p->first)
-		uv_idle_stop(idle);
+		uv_idle_stop(&p->idle);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	do_round(idle->data);
+}
+
+void posts_run(struct posts *p)
+{
+	while (p->first)
+		do_round(p);
 }
 
 void posts_init(struct posts *p, uv_loop_t *loop)

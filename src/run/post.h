@@ -23,6 +23,8 @@ struct posts {
 };
 
 void posts_init(struct posts *p, uv_loop_t *loop);
+/* Do all of it now, also what is posted meanwhile: for the end. */
+void posts_run(struct posts *p);
 /* Nothing may be posted any more. */
 void posts_close(struct posts *p, uv_close_cb closed);
 

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_ENGINE_INTERNAL_H
+#define RUN_ENGINE_INTERNAL_H
+
+#include "base/table.h"
+#include "model/admission.h"
+#include "run/child.h"
+#include "run/engine.h"
+#include "run/feed.h"
+#include "run/plan-memfd.h"
+#include "run/policy-book.h"
+#include "run/post.h"
+#include "run/prepare.h"
+#include "run/queue.h"
+#include "run/talk.h"
+#include "run/watch.h"
+#include "run/zygote-link.h"
+
+/*
+ * What the engine's files share; nobody else includes this.
+ *
+ *   live     a run, from its request until nobody holds it any more
+ *   body     what there is of a run until its last process is gone: most of the memory, all handles
+ *   recipe   how boxes of one kind are made; shared by all of them
+ *   parked   a payload that waits for its command: with a box of its own, or in a kept one
+ *   box      a kept box: the init, and the group around its runs
+ *   pool     parked payloads with boxes of their own, made ahead
+ *
+ * Nothing of these is freed within a call of a caller's, nor while a handle of it is open.
+ */
+
+/* ---- recipe.c ---- */
+
+struct recipe {
+	unsigned holders;
+	struct arena a;
+	struct policy_page *page;
+	struct request request; /* all of it that a box is made by */
+	struct prepared prepared;
+	struct plan
+		plan; /* the part of it that is the same for all runs: without limits of processes */
+	int image; /* that, in a sealed memfd */
+	size_t image_bytes;
+	uint64_t checked_us; /* monotonic: when it was last what the files say */
+};
+
+/*
+ * Find out how boxes for @request are made. NULL with @error. @page is held by it. One with an
+ * isolated user has a range of uids, which is for one box only.
+ */
+struct recipe *recipe_new(struct engine *e, struct policy_page *page, const struct request *request,
+	struct error *error);
+void recipe_hold(struct recipe *r);
+void recipe_let_go(struct recipe *r);
+bool recipe_is_for_one(const struct recipe *r);
+
+/* ---- parked.c ---- */
+
+/*
+ *   COMING  talk_open() was called
+ *   READY   it is parked
+ *   GOING   it has got its command
+ *   DOWN    it has failed or was not wanted; what it held is being given back
+ */
+enum parked_state { PARKED_COMING, PARKED_READY, PARKED_GOING, PARKED_DOWN, PARKED_STATE_COUNT_ };
+
+struct parked {
+	struct engine *engine;
+	enum parked_state state;
+	struct recipe *recipe;
+	struct box *box; /* NULL: it has one of its own */
+	struct body *body; /* whose it is; NULL: nobody's yet */
+	struct pool *pool; /* where it waits for somebody; or NULL */
+	struct parked *next, **at; /* of the pool's list */
+	struct parked *next_of_all, **at_of_all;
+	struct arena a; /* the words of its talk */
+	struct talk talk;
+	struct group *group; /* NULL on a host without; the body's from running() on */
+	enum enforced_by by[LIMIT_COUNT_];
+	struct share share;
+	uv_timer_t look; /* whether its group can be removed */
+	unsigned open_handles, looks;
+};
+
+/*
+ * Make one: in @box, or with a box of its own. It answers to @body, or while that is NULL to the box or
+ * pool. NULL with @error.
+ */
+struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, struct pool *pool,
+	struct body *body, struct error *error);
+/* It has found somebody. */
+void parked_give(struct parked *p, struct body *body);
+/* Nobody wants it any more. */
+void parked_drop(struct parked *p);
+
+/* ---- live*.c ---- */
+
+struct live {
+	struct table_node by_id; /* first: found by it */
+	struct engine *engine;
+	struct live *newer, *older; /* all of them */
+	struct live *next_ended; /* of those remembered */
+	unsigned holders;
+	enum live_state state;
+	char id[RUN_ID_SIZE], box_id[RUN_ID_SIZE]; /* box_id "": a box of its own */
+	bool has_terminal, begun, changed;
+	uid_t uid;
+	struct queue_entry waiting;
+	struct share share;
+	struct post tell;
+	struct live_waiter *waiters;
+	struct live_follower *followers;
+	struct body *body; /* NULL when all of it is over */
+	char *verdict_json;
+	void *record;
+};
+
+struct body {
+	struct live *live;
+	struct engine *engine;
+	struct arena a;
+	struct engine_request request; /* all of it in @a */
+	struct policy_page *page;
+	struct recipe *recipe;
+	struct box *box; /* held; NULL: one of its own */
+	struct body *next_in_box, **at_in_box;
+	struct parked *parked;
+	struct group *group;
+	struct prepared prepared;
+	struct observation o;
+	struct subject subject;
+	struct output output;
+	struct feed feed;
+	struct pty pty;
+	struct watch watch;
+	int stdio[3]; /* the payload's ends, until it has them */
+	bool watched, ended, stdin_ends;
+	struct pool *pool; /* while it is being started */
+	struct post end; /* it ends without having started */
+	int early_signal; /* for the payload as soon as there is one; 0: none */
+	uid_t early_uid;
+	uint64_t began_us; /* monotonic */
+	unsigned open_handles;
+};
+
+struct live *live_new(struct engine *e, const struct engine_request *request, uid_t uid);
+void live_enter(struct live *l, enum live_state state);
+/* Followers are to be told. */
+void live_changed(struct live *l);
+/* It leaves the queue. */
+void live_start(struct live *l);
+/* It never came to be: nobody was told of it. */
+void live_discard(struct live *l);
+/* Its box is READY, for which it has waited. */
+void live_enter_box(struct body *b);
+/* What is known of it before it has begun. */
+void live_observe(struct body *b);
+/*
+ * End it before there is anything of it, a moment later: for @why, or for what its observation has of
+ * ours (NULL).
+ */
+void live_end_unstarted(struct body *b, const struct error *why);
+/* What its parked payload tells. */
+void live_parked(struct body *b);
+void live_running(struct body *b);
+void live_failed(struct body *b, const struct setup_failure *why);
+/* All there is for a verdict. */
+void live_conclude(struct body *b);
+/* The last process of it is gone: give back what it held. */
+void live_release(struct body *b);
+void live_stop(struct live *l, enum act_reason reason, bool now, uid_t uid);
+/* Forget the ended ones that are too many. */
+void live_remember(struct live *l);
+void live_forget_all(struct engine *e);
+
+/* ---- box*.c ---- */
+
+struct box {
+	struct table_node by_id; /* first: found by it */
+	struct engine *engine;
+	struct box *newer, *older, *next_gone;
+	unsigned holders;
+	enum box_state state;
+	char id[RUN_ID_SIZE];
+	char *policy_name;
+	struct recipe *recipe;
+	struct group *group;
+	struct talk_box inside;
+	struct child init;
+	struct parked *spare; /* the next run's; NULL: none, it is made when there is one */
+	unsigned n_parked; /* made for it and not freed yet */
+	struct body *bodies;
+	unsigned n_runs;
+	struct box_waiter *made, *gone;
+	struct post tell, ahead;
+	char *fault;
+	uint64_t since_us;
+	struct share share;
+	uv_timer_t look;
+	unsigned open_handles, looks;
+	bool asked_to_go, finishing;
+};
+
+/* Takes @r. In MAKING, with nothing of it there yet. */
+struct box *box_new(struct engine *e, struct recipe *r, const struct share *share);
+void box_remember(struct box *b);
+/* Have the next run's payload parked, if there is none. */
+void box_park_ahead(struct box *b);
+
+/* What its first parked payload, or one made ahead, tells. */
+void box_parked(struct box *b, struct parked *p);
+void box_failed(struct box *b, struct parked *p, const struct setup_failure *why);
+/* One made for it is freed. */
+void box_parked_freed(struct box *b);
+/* A run in it begins, and is over. */
+void box_add(struct box *b, struct body *body);
+void box_subtract(struct box *b, struct body *body);
+void box_stop(struct box *b, enum act_reason reason, bool now, uid_t uid);
+void box_forget_all(struct engine *e);
+
+/* ---- pool.c ---- */
+
+struct pools {
+	struct table by_policy;
+	struct pool *newest, *oldest;
+	struct post refill;
+};
+
+/* What boxes are made by in the pool that is right for @body, held for it; NULL: there is no such pool. */
+struct recipe *pool_recipe(struct engine *e, struct body *body);
+/* True if there is a box for it now. */
+bool pool_has(struct engine *e, const struct body *body);
+/* After pool_recipe(): one that waits for its command; NULL: there is none now. */
+struct parked *pool_take(struct engine *e, struct body *body);
+void pool_parked(struct pool *p, struct parked *parked);
+void pool_failed(struct pool *p, struct parked *parked);
+/* Give up one parked box, so that somebody else can have one. False: there is none. */
+bool pools_give_up_one(struct engine *e);
+void pools_init(struct engine *e, const uint64_t key[2]);
+/* Nothing is made any more, and what is there is given up. */
+void pools_close(struct engine *e);
+void pools_fini(struct engine *e);
+unsigned pools_n_ready(const struct engine *e);
+
+/* ---- engine.c ---- */
+
+struct engine {
+	uv_loop_t *loop;
+	struct engine_options options;
+	struct engine_hooks hooks;
+	struct arena a;
+	struct host host;
+	const char *environ[4];
+	const char *home;
+	struct zygote_link *link;
+	struct posts posts;
+	struct post admit; /* look who can leave the queue */
+	struct post over; /* look whether all is over, when stopping */
+	struct queue queue;
+	struct admission admission;
+	struct policy_book book;
+	struct table runs, boxes;
+	struct live *newest, *ended_first, **ended_last;
+	struct box *newest_box, *gone_first, **gone_last;
+	unsigned n_ended, n_gone;
+	struct pools pools;
+	struct parked *parked; /* all of them */
+	struct witness_post witnesses;
+	int null_fd;
+	struct engine_stats counts;
+	unsigned n_bodies, n_boxes, n_parked; /* that are not freed */
+	bool stopping, stopped_told;
+	uv_timer_t stop_bound;
+	void (*stopped)(void *data);
+	void *stopped_data;
+	unsigned open_handles;
+};
+
+/* The caller that a box or run of @e is prepared for; @id NULL: a new one. */
+struct prepare_caller engine_caller(
+	const struct engine *e, const struct policy *policy, const char *id);
+void engine_new_id(char ret[RUN_ID_SIZE]);
+void engine_give_back(struct engine *e, struct share *share);
+/* Something has gone: perhaps it was the last that a stop waits for. */
+void engine_less(struct engine *e);
+
+/* ---- engine-request.c ---- */
+
+/* Look who can leave the queue: the act of engine.admit. */
+void engine_admit(struct post *post);
+
+/* The thing that the member @member of type @type is in, at @pointer. */
+#define ENGINE_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

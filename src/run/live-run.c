@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "run/engine-internal.h"
+
+/*
+ * From the queue to a running program:
+ *
+ *   live_start ─► prepared ─► watched ─► parked payload ─► live_parked: GO ─► live_running
+ *        └───────────┴── live_end_unstarted   └─────────────────┴─► live_failed
+ */
+
+#define DEFAULT_ROWS 24
+#define DEFAULT_COLS 80
+/* An empty pipe takes so much at once. */
+#define PIPE_ROOM 65536
+
+/* ---- its stdio ---- */
+
+static void on_output(void *data, int stream, const char *bytes, size_t size, uint64_t at_us)
+{
+	struct body *b = data;
+	const struct engine_hooks *hooks = &b->engine->hooks;
+	uint64_t t_us = at_us > b->watch.started_us ? at_us - b->watch.started_us : 0;
+	if (hooks->output)
+		hooks->output(hooks->data, b->live, stream, bytes, size, t_us);
+	live_changed(b->live);
+}
+
+static void on_output_limit(void *data)
+{
+	struct body *b = data;
+	killer_kill(&b->watch, ACT_OUTPUT_LIMIT, b->output.seen_bytes);
+}
+
+/* Only a limit that was asked for ends a run; the default one bounds what the record keeps. */
+static uint64_t output_limit(const struct limits *limits)
+{
+	const struct limit_value *v = &limits->v[LIMIT_OUTPUT];
+	return v->set && v->origin == ORIGIN_ASKED ? v->value : 0;
+}
+
+static int open_output(struct body *b, struct error *e)
+{
+	struct output_hooks hooks = {b, on_output, on_output_limit, NULL};
+	uv_loop_t *loop = b->engine->loop;
+	if (b->live->has_terminal)
+		output_open_terminal_for_log(&b->output, loop, &hooks);
+	else if (output_open_for_log(&b->output, loop, &hooks, &b->stdio[1], e) < 0)
+		return -1;
+	b->output.limit = output_limit(&b->prepared.policy.limits);
+	return 0;
+}
+
+static void on_room(void *data)
+{
+	struct body *b = data;
+	live_changed(b->live);
+}
+
+/* All of it is there: in a pipe, or where that is too small in a file that nobody can change. */
+static int open_text(const struct body *b)
+{
+	const char *text = b->request.stdin_text;
+	size_t size = b->request.stdin_size;
+	int fds[2];
+	if (size > PIPE_ROOM)
+		return memfd_sealed("stdin", text, size);
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -1;
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	/* a user with too many pipes gets smaller ones */
+	bool whole = write(fds[1], text, size) == (ssize_t)size;
+	fd_close(fds[1]);
+	if (whole)
+		return fds[0];
+	fd_close(fds[0]);
+	return memfd_sealed("stdin", text, size);
+}
+
+static int open_stdin(struct body *b, struct error *e)
+{
+	const struct engine_request *request = &b->request;
+	int r = 0;
+	if (b->live->has_terminal)
+		return 0; /* comes with it */
+	if (request->stdin_open) {
+		b->feed.room = on_room;
+		b->feed.data = b;
+		r = feed_open(&b->feed, b->engine->loop, &b->stdio[0]);
+	} else {
+		b->stdio[0] = request->stdin_text ? open_text(b)
+						  : fcntl(b->engine->null_fd, F_DUPFD_CLOEXEC, 3);
+	}
+	if (r < 0 || b->stdio[0] < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make the run's stdin");
+	if (b->stdin_ends)
+		feed_end(&b->feed);
+	return 0;
+}
+
+static void close_stdio(struct body *b)
+{
+	for (int i = 0; i < 3; i++)
+		b->stdio[i] = fd_close(b->stdio[i]);
+}
+
+/* ---- preparing ---- */
+
+static const struct limits *limits_of(const struct body *b)
+{
+	return &b->prepared.policy.limits;
+}
+
+static int find_recipe(struct body *b, struct error *e)
+{
+	if (!b->recipe)
+		b->recipe = pool_recipe(b->engine, b);
+	if (!b->recipe)
+		b->recipe = recipe_new(b->engine, b->page, &b->request.request, e);
+	return b->recipe ? 0 : -1;
+}
+
+static int prepare(struct body *b, struct error *e)
+{
+	struct request inside = b->request.request;
+	struct prepare_caller caller = engine_caller(b->engine, NULL, b->live->id);
+	if (find_recipe(b, e) < 0)
+		return -1;
+	/* what the box was made by is no wish of the run's any more */
+	if (!b->box) {
+		inside.policy = NULL;
+		inside.read = inside.write = (struct bind_list){0};
+		inside.hide = inside.tmpfs = (struct strv){0};
+		inside.root = inside.workdir = NULL;
+		inside.user_given = inside.network_given = false;
+		inside.limit_given[LIMIT_TMP_SIZE] = false;
+	}
+	return prepare_entry(&b->prepared, &b->recipe->prepared, &inside, &caller, &b->a, e);
+}
+
+static bool box_is_there(const struct body *b, struct error *e)
+{
+	if (!b->box || b->box->state < BOX_STOPPING)
+		return true;
+	error_set(e, BLAME_REQUEST, ESHUTDOWN, "box '%s' is gone%s%s", b->box->id,
+		b->box->fault ? ": " : "", b->box->fault ? b->box->fault : "");
+	return false;
+}
+
+static void begin(struct body *b)
+{
+	struct live *l = b->live;
+	const struct engine_hooks *hooks = &b->engine->hooks;
+	live_observe(b);
+	l->begun = true;
+	if (hooks->begun)
+		l->record = hooks->begun(hooks->data, l, &b->o);
+}
+
+/* ---- the watch ---- */
+
+static void on_settled(void *data)
+{
+	struct body *b = data;
+	output_close(&b->output, 0);
+	watch_conclude(&b->watch);
+	live_conclude(b);
+}
+
+static void on_watch_closed(void *data, const struct error *left)
+{
+	struct body *b = data;
+	b->group = NULL;
+	if (left->blame != BLAME_NONE)
+		log_line("warning: run '%s': %s", b->live->id, left->text);
+	live_release(b);
+}
+
+static void on_gone(void *data)
+{
+	struct body *b = data;
+	watch_close(&b->watch, on_watch_closed);
+}
+
+static void on_timeline(void *data, const struct timeline *t)
+{
+	struct body *b = data;
+	const struct engine_hooks *hooks = &b->engine->hooks;
+	if (hooks->timeline)
+		hooks->timeline(hooks->data, b->live, t);
+}
+
+/* KILL was decided on while there is only half of a payload, which is not ours yet. */
+static void on_kill(void *data)
+{
+	struct body *b = data;
+	if (b->parked)
+		talk_abort(&b->parked->talk);
+}
+
+static void watch(struct body *b)
+{
+	struct watch_spec spec = {
+		.loop = b->engine->loop,
+		.plan = &b->prepared.plan,
+		.host = &b->engine->host,
+		.o = &b->o,
+		.a = &b->a,
+		.subject = &b->subject,
+		.group = b->group,
+		.output = &b->output,
+		.witnesses = &b->engine->witnesses,
+		.guarded = true,
+		.began_us = b->began_us,
+		.hooks = {.data = b,
+			.settled = on_settled,
+			.gone = on_gone,
+			.timeline = on_timeline,
+			.kill = on_kill},
+	};
+	b->watched = true;
+	watch_init(&b->watch, &spec);
+	watch_begin(&b->watch);
+}
+
+/* ---- the payload ---- */
+
+/* One that is there, or on its way, or made now. NULL with @e. */
+static struct parked *find_parked(struct body *b, struct error *e)
+{
+	struct box *box = b->box;
+	struct parked *p = box ? box->spare : pool_take(b->engine, b);
+	if (!p)
+		return parked_open(b->engine, b->recipe, box, NULL, b, e);
+	if (box)
+		box->spare = NULL;
+	return p;
+}
+
+/* Where there was none there may be more to come at once: the next one is made a moment later. */
+static void park_next(struct box *box)
+{
+	post_put(&box->engine->posts, &box->ahead);
+}
+
+/* The group was made for whoever comes: now it gets what this run may use. */
+static int limit(struct body *b, struct error *e)
+{
+	struct parked *p = b->parked;
+	if (p->group && group_limit(p->group, limits_of(b), p->by, e) < 0)
+		return -1;
+	if (p->group)
+		group_reset(p->group);
+	for (int l = 0; p->group && l < LIMIT_COUNT_; l++)
+		b->o.limits[l].by = p->by[l];
+	return 0;
+}
+
+static int attach(struct body *b, struct error *e)
+{
+	struct parked *p = find_parked(b, e);
+	if (!p)
+		return -1;
+	b->parked = p;
+	b->group = p->group;
+	watch(b);
+	if (b->box)
+		park_next(b->box);
+	parked_give(p, b);
+	return 0;
+}
+
+void live_enter_box(struct body *b)
+{
+	struct error e = ERROR_INIT;
+	if (attach(b, &e) < 0)
+		live_end_unstarted(b, &e);
+}
+
+/* In this order, so that there is something to be killed, told and read from as soon as it may be. */
+static int try_to_start(struct body *b, struct error *e)
+{
+	struct error prepared = ERROR_INIT;
+	bool there = box_is_there(b, &prepared);
+	int r = there ? prepare(b, &prepared) : -1;
+	begin(b);
+	if (r < 0) {
+		*e = prepared;
+		return -1;
+	}
+	if (open_output(b, e) < 0 || open_stdin(b, e) < 0)
+		return -1;
+	if (b->box)
+		box_add(b->box, b);
+	return b->box && b->box->state == BOX_MAKING ? 0 : attach(b, e);
+}
+
+void live_start(struct live *l)
+{
+	struct body *b = l->body;
+	struct error e = ERROR_INIT;
+	l->engine->counts.runs_total++;
+	b->began_us = time_monotonic_us();
+	live_enter(l, LIVE_STARTING);
+	if (try_to_start(b, &e) < 0)
+		live_end_unstarted(b, &e);
+}
+
+static void add_rlimits(struct talk_words *words, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->payload.n && words->n_rlimits < WIRE_MAX_RLIMITS; i++) {
+		const struct step *step = &plan->payload.v[i];
+		if (step->kind != STEP_RLIMIT)
+			continue;
+		unsigned n = words->n_rlimits++;
+		words->rlimits[n].resource = (int)step->number;
+		words->rlimits[n].soft = step->value;
+		words->rlimits[n].hard = step->value2;
+	}
+}
+
+static struct pty_look look_of(const struct engine_request *r)
+{
+	return (struct pty_look){.size = {.ws_row = r->rows ? r->rows : DEFAULT_ROWS,
+					 .ws_col = r->cols ? r->cols : DEFAULT_COLS}};
+}
+
+/* A box of its own has been made with the CPUs of its run. */
+static void set_affinity(struct body *b)
+{
+	const struct plan *plan = &b->prepared.plan;
+	pid_t pid = talk_payload_pid(&b->parked->talk);
+	for (size_t i = 0; i < plan->payload.n && pid > 0; i++)
+		if (plan->payload.v[i].kind == STEP_AFFINITY)
+			sched_setaffinity(
+				pid, sizeof(plan->cpu_mask), (const cpu_set_t *)plan->cpu_mask);
+}
+
+static int go(struct body *b, struct error *e)
+{
+	const struct plan *plan = &b->prepared.plan;
+	struct talk_words words = {
+		.exec_paths = plan->exec_paths,
+		.argv = plan->argv,
+		.envp = plan->envp,
+		.cwd = b->request.cwd,
+		.tty = b->live->has_terminal,
+		.look = look_of(&b->request),
+		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
+	};
+	add_rlimits(&words, plan);
+	if (b->box)
+		set_affinity(b);
+	return talk_go(&b->parked->talk, &words, e);
+}
+
+void live_parked(struct body *b)
+{
+	struct error e = ERROR_INIT;
+	if (limit(b, &e) == 0 && go(b, &e) == 0) {
+		b->parked->state = PARKED_GOING;
+		close_stdio(b);
+		output_start(&b->output);
+		return;
+	}
+	b->o.setup = (struct setup_failure){.stage = SETUP_HOST,
+		.errnum = e.errnum,
+		.blame = e.blame,
+		.what = arena_strdup(&b->a, e.text)};
+	talk_abort(&b->parked->talk);
+}
+
+static void connect_terminal(struct body *b)
+{
+	int for_output = fcntl(b->pty.master, F_DUPFD_CLOEXEC, 3);
+	int for_input = fcntl(b->pty.master, F_DUPFD_CLOEXEC, 3);
+	struct error ignored = ERROR_INIT;
+	b->feed.room = on_room;
+	b->feed.data = b;
+	/* without a descriptor for it the program has a terminal that nobody looks at */
+	if (for_output >= 0)
+		output_read_from_take(&b->output, for_output);
+	if (for_input >= 0)
+		feed_open_terminal_take(&b->feed, b->engine->loop, for_input);
+	if (b->stdin_ends)
+		feed_end(&b->feed);
+	b->stdin_ends = false;
+	live_resize(b->live, look_of(&b->request).size.ws_row, look_of(&b->request).size.ws_col,
+		&ignored);
+}
+
+static void fill_subject(struct body *b)
+{
+	struct talk *t = &b->parked->talk;
+	struct talk_process payload = talk_take_payload(t);
+	b->subject.payload = payload.pid;
+	b->subject.payload_pidfd = payload.pidfd;
+	b->subject.kept = b->box != NULL;
+	if (b->box) {
+		b->subject.init = b->box->inside.init.pid;
+		b->subject.root = fcntl(b->box->inside.root, F_DUPFD_CLOEXEC, 3);
+		return;
+	}
+	struct talk_box inside = talk_take_box(t);
+	b->subject.init = inside.init.pid;
+	b->subject.init_pidfd = inside.init.pidfd;
+	b->subject.life_fd = inside.life;
+	b->subject.root = inside.root;
+}
+
+void live_running(struct body *b)
+{
+	fill_subject(b);
+	b->pty = talk_take_pty(&b->parked->talk);
+	b->parked = NULL;
+	live_enter(b->live, LIVE_RUNNING);
+	if (b->live->has_terminal && b->pty.master >= 0)
+		connect_terminal(b);
+	live_changed(b->live); /* stdin may be open now */
+	watch_started(&b->watch);
+	if (b->early_signal)
+		killer_signal(&b->watch, b->early_signal, 0, b->early_uid);
+}
+
+void live_failed(struct body *b, const struct setup_failure *why)
+{
+	struct setup_failure failure = *why;
+	failure.what = arena_strdup(&b->a, why->what); /* theirs goes with the talk */
+	if (b->o.setup.stage != SETUP_NONE)
+		failure = b->o.setup; /* why it was aborted */
+	b->parked = NULL;
+	close_stdio(b);
+	watch_failed(&b->watch, &failure);
+}

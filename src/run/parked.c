@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "run/engine-internal.h"
+
+/*
+ * The group of a parked payload is made with it and goes to its run. That of one that nobody wanted
+ * is removed here, as soon as the kernel lets it.
+ */
+#define LOOK_MS   2
+#define LOOKS_MAX 1000
+
+static void free_when_closed(struct parked *p);
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct parked *p = handle->data;
+	p->open_handles--;
+	free_when_closed(p);
+}
+
+static void free_when_closed(struct parked *p)
+{
+	struct engine *e = p->engine;
+	struct box *box = p->box;
+	if (p->open_handles > 0)
+		return;
+	arena_fini(&p->a);
+	recipe_let_go(p->recipe);
+	engine_give_back(e, &p->share);
+	*p->at_of_all = p->next_of_all;
+	if (p->next_of_all)
+		p->next_of_all->at_of_all = p->at_of_all;
+	free(p);
+	e->n_parked--;
+	if (box)
+		box_parked_freed(box);
+	engine_less(e);
+}
+
+static void try_to_remove_group(uv_timer_t *timer)
+{
+	struct parked *p = timer->data;
+	struct error left = ERROR_INIT;
+	bool last = ++p->looks >= LOOKS_MAX;
+	if (p->group && !group_try_close(p->group, last, &left)) {
+		uv_timer_start(timer, try_to_remove_group, LOOK_MS, 0);
+		return;
+	}
+	p->group = NULL;
+	if (left.blame != BLAME_NONE)
+		log_line("warning: %s", left.text);
+	uv_close((uv_handle_t *)timer, on_closed);
+}
+
+static void on_talk_closed(struct talk *t)
+{
+	struct parked *p = t->spec.data;
+	p->open_handles--;
+	try_to_remove_group(&p->look);
+}
+
+/* What is left of it is given back. */
+static void go_down(struct parked *p)
+{
+	p->state = PARKED_DOWN;
+	p->body = NULL;
+	talk_close(&p->talk, on_talk_closed);
+}
+
+static void on_parked(struct talk *t)
+{
+	struct parked *p = t->spec.data;
+	if (p->state != PARKED_COMING)
+		return;
+	p->state = PARKED_READY;
+	if (p->box)
+		box_parked(p->box, p);
+	if (p->pool)
+		pool_parked(p->pool, p);
+	if (p->body)
+		live_parked(p->body);
+}
+
+static void on_running(struct talk *t)
+{
+	struct parked *p = t->spec.data;
+	live_running(p->body);
+	p->group = NULL; /* it is the run's */
+	go_down(p);
+}
+
+static void on_failed(struct talk *t, const struct setup_failure *why)
+{
+	struct parked *p = t->spec.data;
+	bool wanted = p->state != PARKED_DOWN;
+	if (wanted && p->body)
+		live_failed(p->body, why);
+	else if (wanted && p->box)
+		box_failed(p->box, p, why);
+	else if (wanted && p->pool)
+		pool_failed(p->pool, p);
+	if (p->body)
+		p->group = NULL;
+	go_down(p);
+}
+
+static int open_group(struct parked *p, struct error *error)
+{
+	const struct limits *limits = &p->recipe->prepared.policy.limits;
+	char id[RUN_ID_SIZE];
+	struct group_spec spec = {.id = id,
+		.limits = limits,
+		.oom_group = limits->oom == OOM_GROUP,
+		.parent = p->box ? p->box->group : NULL,
+		.relimited = true};
+	memcpy(p->by, p->recipe->prepared.plan.by, sizeof(p->by));
+	if (!p->recipe->plan.wants_group)
+		return 0;
+	engine_new_id(id); /* it is made before there is a run */
+	return group_open(&p->group, &p->engine->host.cgroup, &spec, p->by, error);
+}
+
+static int open_talk(struct parked *p, struct error *error)
+{
+	const struct recipe *r = p->recipe;
+	struct talk_spec spec = {
+		.plan = &r->plan,
+		.image = r->image,
+		.image_bytes = r->image_bytes,
+		.host = &p->engine->host,
+		.entry = p->group ? group_entry(p->group) : NULL,
+		.init_pidfd = p->box && p->box->inside.init.pid ? p->box->init.pidfd : -1,
+		.a = &p->a,
+		.hooks = {on_parked, on_running, on_failed},
+		.data = p,
+	};
+	return talk_open(&p->talk, p->engine->link, &spec, error);
+}
+
+static void give_up(struct parked *p)
+{
+	struct error ignored = ERROR_INIT;
+	if (p->group)
+		group_try_close(p->group, true, &ignored);
+	arena_fini(&p->a);
+	recipe_let_go(p->recipe);
+	free(p);
+}
+
+struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, struct pool *pool,
+	struct body *body, struct error *error)
+{
+	struct parked *p = calloc(1, sizeof(*p));
+	if (!p)
+		out_of_memory();
+	p->engine = e;
+	p->recipe = r;
+	p->box = box;
+	p->pool = pool;
+	p->body = body;
+	recipe_hold(r);
+	if (open_group(p, error) < 0 || open_talk(p, error) < 0) {
+		give_up(p);
+		return NULL;
+	}
+	uv_timer_init(e->loop, &p->look);
+	p->look.data = p;
+	p->open_handles = 2; /* the timer, and the talk as one */
+	p->share = (struct share){.boxes = box ? 0 : 1};
+	admission_take(&e->admission, &p->share);
+	e->n_parked++;
+	p->next_of_all = e->parked;
+	p->at_of_all = &e->parked;
+	if (p->next_of_all)
+		p->next_of_all->at_of_all = &p->next_of_all;
+	e->parked = p;
+	if (box)
+		box->n_parked++;
+	return p;
+}
+
+void parked_give(struct parked *p, struct body *body)
+{
+	p->body = body;
+	p->pool = NULL;
+	if (p->state == PARKED_READY)
+		live_parked(body);
+}
+
+void parked_drop(struct parked *p)
+{
+	if (p->state == PARKED_DOWN)
+		return;
+	p->state = PARKED_DOWN;
+	p->pool = NULL;
+	p->body = NULL;
+	talk_abort(&p->talk);
+}

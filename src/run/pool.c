@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "run/engine-internal.h"
+
+/*
+ * Boxes made ahead of their run, for the policies that ask for it. Each is used once, by one run. One
+ * is taken by a run that asks for no more than its policy, limits, environment and command: all of
+ * that comes with the command. Taking one has another made, after whatever else there is to do.
+ */
+
+/*
+ * How long what the files said is believed: a path that did not exist, and so is not hidden in the boxes
+ * that are ready, may exist by now.
+ */
+#define BELIEVED_US US_PER_SEC
+/* Of one policy. */
+#define POOL_MOST 256
+
+struct pool {
+	struct table_node by_policy; /* first: found by it */
+	struct engine *engine;
+	struct pool *newer, *older; /* in the order of use */
+	struct policy_page *page;
+	struct recipe *recipe; /* NULL: none could be made */
+	struct parked *ready;
+	unsigned n_ready, n_coming, wanted;
+	bool failing; /* none is made until somebody comes again */
+};
+
+/* ---- which one ---- */
+
+/* Whether the request wants a box unlike those that its policy makes. */
+static bool shapes_box(const struct request *r)
+{
+	return r->read.n || r->write.n || r->hide.n || r->tmpfs.n || r->root || r->workdir ||
+		r->user_given || r->network_given || r->oom_given || r->best_effort ||
+		r->limit_given[LIMIT_TMP_SIZE] || r->limit_given[LIMIT_CPUS];
+}
+
+static struct pool *find(const struct engine *e, const struct policy_page *page)
+{
+	return (struct pool *)table_find(&e->pools.by_policy, page->policy.name);
+}
+
+static void unlink_pool(struct pool *p)
+{
+	struct pools *all = &p->engine->pools;
+	*(p->newer ? &p->newer->older : &all->newest) = p->older;
+	*(p->older ? &p->older->newer : &all->oldest) = p->newer;
+	p->newer = p->older = NULL;
+}
+
+static void put_first(struct pool *p)
+{
+	struct pools *all = &p->engine->pools;
+	p->older = all->newest;
+	*(all->newest ? &all->newest->newer : &all->oldest) = p;
+	all->newest = p;
+}
+
+static void take_out(struct parked *p)
+{
+	*p->at = p->next;
+	if (p->next)
+		p->next->at = p->at;
+	p->next = NULL;
+	p->at = NULL;
+}
+
+static void drop_ready(struct pool *p)
+{
+	while (p->ready) {
+		struct parked *parked = p->ready;
+		take_out(parked);
+		p->n_ready--;
+		parked_drop(parked);
+	}
+}
+
+/* ---- made by what the files say ---- */
+
+static struct recipe *new_recipe(struct pool *p)
+{
+	static const struct request nothing;
+	struct error ignored = ERROR_INIT; /* a run that asks for the same is told */
+	return recipe_new(p->engine, p->page, &nothing, &ignored);
+}
+
+static bool is_same_plan(const struct recipe *x, const struct recipe *y)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	return strcmp(plan_format_json(&x->plan, &x->prepared.host, &a),
+		       plan_format_json(&y->plan, &y->prepared.host, &a)) == 0;
+}
+
+static void believe(struct pool *p, struct recipe *recipe)
+{
+	drop_ready(p);
+	recipe_let_go(p->recipe);
+	p->recipe = recipe;
+}
+
+/* A range of uids that nobody else has makes each one's plan its own: nothing is compared then. */
+static void look_again(struct pool *p)
+{
+	uint64_t now = time_monotonic_us();
+	if (p->recipe && now - p->recipe->checked_us < BELIEVED_US)
+		return;
+	struct recipe *recipe = new_recipe(p);
+	if (p->recipe && recipe && is_same_plan(p->recipe, recipe)) {
+		p->recipe->checked_us = now;
+		recipe_let_go(recipe);
+	} else {
+		believe(p, recipe);
+	}
+}
+
+/* ---- refilling ---- */
+
+static bool has_room(const struct pool *p)
+{
+	static const struct share box = {.boxes = 1};
+	return p->recipe && !p->failing && p->n_ready + p->n_coming < p->wanted &&
+		admission_ask(&p->engine->admission, &box) == ADMITTED_YES;
+}
+
+/* One at a time: between two of them whatever has happened is seen to. */
+static void on_refill(struct post *post)
+{
+	struct engine *e = ENGINE_OF(post, struct engine, pools.refill);
+	struct error why = ERROR_INIT;
+	struct pool *p = e->pools.newest;
+	while (p && !has_room(p))
+		p = p->older;
+	if (!p || e->stopping)
+		return;
+	p->failing = !parked_open(e, p->recipe, NULL, p, NULL, &why);
+	p->n_coming += !p->failing;
+	post_put(&e->posts, post);
+}
+
+static void refill(struct engine *e)
+{
+	post_put(&e->posts, &e->pools.refill);
+}
+
+void pool_parked(struct pool *p, struct parked *parked)
+{
+	p->n_coming--;
+	if (parked->recipe != p->recipe) { /* the files have changed meanwhile */
+		parked_drop(parked);
+		refill(p->engine);
+		return;
+	}
+	parked->next = p->ready;
+	parked->at = &p->ready;
+	if (parked->next)
+		parked->next->at = &parked->next;
+	p->ready = parked;
+	p->n_ready++;
+}
+
+/* Whatever it was may last: who asks next is told, and has it tried again. */
+void pool_failed(struct pool *p, struct parked *parked)
+{
+	if (parked->at) {
+		take_out(parked);
+		p->n_ready--;
+	} else {
+		p->n_coming--;
+	}
+	p->failing = true;
+}
+
+/* ---- taking ---- */
+
+static struct pool *pool_new(struct engine *e, struct policy_page *page)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	if (!p)
+		out_of_memory();
+	p->engine = e;
+	p->page = page;
+	policy_page_hold(page);
+	p->wanted =
+		page->policy.pool.size < POOL_MOST ? (unsigned)page->policy.pool.size : POOL_MOST;
+	table_add(&e->pools.by_policy, &p->by_policy, page->policy.name);
+	put_first(p);
+	return p;
+}
+
+/* Those that are on their way belong to nobody: they go when they come. */
+static void pool_free(struct pool *p)
+{
+	struct engine *e = p->engine;
+	believe(p, NULL);
+	for (struct parked *parked = e->parked, *next; parked; parked = next) {
+		next = parked->next_of_all;
+		if (parked->pool == p)
+			parked_drop(parked);
+	}
+	table_remove(&e->pools.by_policy, &p->by_policy);
+	unlink_pool(p);
+	policy_page_let_go(p->page);
+	free(p);
+}
+
+static struct pool *pool_of(struct engine *e, struct policy_page *page)
+{
+	struct pool *p = find(e, page);
+	if (p && p->page != page) { /* the policy was changed */
+		pool_free(p);
+		p = NULL;
+	}
+	if (!p && page->policy.pool.size > 0)
+		p = pool_new(e, page);
+	return p;
+}
+
+struct recipe *pool_recipe(struct engine *e, struct body *b)
+{
+	if (!b->page || b->page->policy.pool.size == 0 || shapes_box(&b->request.request))
+		return NULL;
+	struct pool *p = pool_of(e, b->page);
+	look_again(p);
+	if (!p->recipe || recipe_is_for_one(p->recipe))
+		return NULL;
+	unlink_pool(p);
+	put_first(p);
+	b->pool = p;
+	recipe_hold(p->recipe);
+	return p->recipe;
+}
+
+bool pool_has(struct engine *e, const struct body *b)
+{
+	if (!b->page || b->page->policy.pool.size == 0 || shapes_box(&b->request.request))
+		return false;
+	struct pool *p = find(e, b->page);
+	return p && p->page == b->page && p->n_ready > 0;
+}
+
+struct parked *pool_take(struct engine *e, struct body *b)
+{
+	struct pool *p = b->pool;
+	b->pool = NULL;
+	if (!p)
+		return NULL;
+	p->failing = false;
+	refill(e);
+	struct parked *parked = p->ready;
+	if (!parked) {
+		e->counts.pool_misses++;
+		return NULL;
+	}
+	e->counts.pool_hits++;
+	take_out(parked);
+	p->n_ready--;
+	return parked;
+}
+
+bool pools_give_up_one(struct engine *e)
+{
+	struct pool *p = e->pools.oldest;
+	while (p && !p->ready)
+		p = p->newer;
+	if (!p)
+		return false;
+	struct parked *parked = p->ready;
+	take_out(parked);
+	p->n_ready--;
+	parked_drop(parked);
+	return true;
+}
+
+/* ---- all of them ---- */
+
+int engine_pool(struct engine *e, const char *policy, struct error *error)
+{
+	struct policy_page *page = policy_book_open(&e->book, policy, error);
+	if (!page)
+		return -1;
+	struct pool *p = pool_of(e, page);
+	if (!p)
+		error_set(
+			error, BLAME_POLICY, EINVAL, "policy '%s' has no pool: {size: N}", policy);
+	policy_page_let_go(page);
+	if (!p)
+		return -1;
+	look_again(p);
+	refill(e);
+	return 0;
+}
+
+unsigned pools_n_ready(const struct engine *e)
+{
+	unsigned n = 0;
+	for (const struct pool *p = e->pools.newest; p; p = p->older)
+		n += p->n_ready;
+	return n;
+}
+
+void pools_init(struct engine *e, const uint64_t key[2])
+{
+	table_init(&e->pools.by_policy, key);
+	e->pools.refill.act = on_refill;
+}
+
+void pools_close(struct engine *e)
+{
+	post_cancel(&e->posts, &e->pools.refill);
+	while (e->pools.newest)
+		pool_free(e->pools.newest);
+}
+
+void pools_fini(struct engine *e)
+{
+	table_fini(&e->pools.by_policy);
+}
