@@ -60,3 +60,16 @@ def test_difference(tmp_path, tables, page, fault):
 def test_unreadable(tmp_path):
     assert check(tmp_path, "not a table\n", PAGE).returncode == 2
     assert check(tmp_path, TABLES, "no section").returncode == 2
+
+
+def test_a_page_about_one_command(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nprintf 'run --memory SIZE\\nserve --socket PATH\\nserve --quiet\\n'\n")
+    program.chmod(0o755)
+    page = tmp_path / "page"
+    words = [ROOT / "tools/check-man", program, page, "serve"]
+    good = "*bulkhead serve*\n# OPTIONS\n*--socket* _PATH_\n\tText.\n\n*--quiet*\n\tText.\n"
+    for text, status in ((good, 0), (good.replace("PATH", "FILE"), 1), (good.replace("quiet", "loud"), 1)):
+        page.write_text(text)
+        assert subprocess.run(words, capture_output=True, check=False).returncode == status
+    assert subprocess.run([*words[:3], "moon"], capture_output=True, check=False).returncode == 2
