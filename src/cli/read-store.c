@@ -2,19 +2,16 @@
 #include "cli/read-store.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/time.h"
 #include "cli/help.h"
-#include "store/json-text.h"
 
 int read_store_open(struct read_store *ret, struct error *e)
 {
 	if (state_dir_open(&ret->dir, STATE_DIR_READ, e) < 0)
 		return -1;
-	return store_open_to_read(&ret->store, &ret->dir, e);
+	return store_open_to_read(&ret->store, &ret->dir, STORE_WRITE, e);
 }
 
 void read_store_close(struct read_store *r)
@@ -84,43 +81,4 @@ int write_out(int fd, const struct buf *out, struct error *e)
 		return 0;
 	return error_set(e, BLAME_HOST, errno, "cannot write to %s",
 		fd == STDERR_FILENO ? "stderr" : "stdout");
-}
-
-static void put_member(struct buf *out, const char *name, const char *value)
-{
-	buf_printf(out, ",\"%s\":", name);
-	if (value)
-		json_put_bytes(out, value, strlen(value));
-	else
-		buf_puts(out, "null");
-}
-
-static void put_time(struct buf *out, const char *name, uint64_t us)
-{
-	char text[TIME_TEXT_SIZE];
-	put_member(out, name, us ? time_format_rfc3339(us, text) : NULL);
-}
-
-void run_row_put_json(const struct run_row *row, struct buf *out)
-{
-	buf_puts(out, "{\"id\":");
-	json_put_bytes(out, row->id, strlen(row->id));
-	put_member(out, "state", run_state_name(row->state));
-	put_member(out, "key", row->key);
-	put_member(out, "policy", row->policy);
-	buf_puts(out, ",\"argv\":[");
-	for (size_t i = 0; i < row->argc; i++) {
-		if (i > 0)
-			buf_putc(out, ',');
-		json_put_bytes(out, row->argv[i], strlen(row->argv[i]));
-	}
-	buf_printf(out, "],\"argv_complete\":%s", row->argv_cut ? "false" : "true");
-	put_member(out, "cause", row->cause);
-	if (row->exit_status >= 0)
-		buf_printf(out, ",\"exit_status\":%d", row->exit_status);
-	else
-		buf_puts(out, ",\"exit_status\":null");
-	put_time(out, "started", row->started_us);
-	put_time(out, "ended", row->ended_us);
-	buf_puts(out, "}\n");
 }

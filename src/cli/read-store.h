@@ -35,7 +35,4 @@ int read_options_or_none(enum command command, int argc, char **argv,
 /* Write @out to the descriptor @fd. 0; or -1 with @e. */
 int write_out(int fd, const struct buf *out, struct error *e);
 
-/* The row as one JSON object with its newline. */
-void run_row_put_json(const struct run_row *row, struct buf *out);
-
 #endif

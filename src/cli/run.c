@@ -133,7 +133,7 @@ int cli_run(int argc, char **argv)
 	int ready = get_ready(&run, &a, &e);
 	observation_begin(&run.o, &run.prepared, &run.request);
 	bool ours = ready < 0 && e.blame != BLAME_HOST;
-	record_init(&run.record, &run.o, !run.request.no_record && !ours);
+	record_init(&run.record, NULL, &run.o, !run.request.no_record && !ours);
 	if (ready < 0 || open_targets(&run, &a, &e) < 0)
 		fail_setup(&run, &e, &a);
 	else

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "cli/commands.h"
 #include "cli/read-store.h"
+#include "store/run-json.h"
 #include "model/html.h"
 #include "model/timeline.h"
 #include "model/verdict.h"

@@ -183,11 +183,12 @@ int store_take_in(struct store *s, enum take_in how_much, struct error *e)
 
 /* ---- reading all there is ---- */
 
-static int take_in_if_possible(struct store **ret, const struct state_dir *dir)
+static int take_in_if_possible(
+	struct store **ret, const struct state_dir *dir, enum store_mode mode)
 {
 	struct error e = ERROR_INIT;
 	cleanup_store struct store *s = NULL;
-	if (store_open(&s, dir, STORE_WRITE, &e) < 0 || store_take_in(s, TAKE_IN_ALL, &e) < 0) {
+	if (store_open(&s, dir, mode, &e) < 0 || store_take_in(s, TAKE_IN_ALL, &e) < 0) {
 		log_verbose("records stay in the spool: %s", e.text);
 		return -1;
 	}
@@ -196,11 +197,12 @@ static int take_in_if_possible(struct store **ret, const struct state_dir *dir)
 	return 0;
 }
 
-int store_open_to_read(struct store **ret, const struct state_dir *dir, struct error *e)
+int store_open_to_read(
+	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e)
 {
 	cleanup_store struct store *s = NULL;
 	bool waits = dir->fd >= 0 && spool_waits(dir);
-	if (waits && take_in_if_possible(ret, dir) == 0)
+	if (waits && take_in_if_possible(ret, dir, mode) == 0)
 		return 0;
 	if (store_open(&s, dir, STORE_READ, e) < 0)
 		return -1;

@@ -18,20 +18,26 @@
 #include "store/output-name.h"
 
 /* Six for each byte of output, when all of them are escaped, and what is around them. */
-#define LINE_MAX_SIZE (OUTPUT_EVENT_MAX * 6 + 4096)
+#define LINE_MAX_SIZE   (OUTPUT_EVENT_MAX * 6 + 4096)
+#define LINE_FIRST_SIZE 8192
 
 /* output.jsonl, and the last two segments. */
 #define MAX_FILES 3
 
 struct output_reader {
 	int fds[MAX_FILES];
+	unsigned segment[MAX_FILES]; /* their numbers; 0: output.jsonl */
 	size_t n_files, file; /* file: which is being read */
 	uint64_t missing; /* between the first file and the second */
 	uint64_t torn; /* bytes of a last line that could not be removed */
 	bool live; /* its writer is at work */
 
-	char *text; /* LINE_MAX_SIZE bytes, of which start to end are not used yet */
-	size_t start, end;
+	int dir; /* to look for newer segments in; -1: the end is the end */
+	bool newer; /* there are: what is still unread of this file is all of it */
+	uint64_t accounted; /* of output behind the first file: read, or said to be missing */
+
+	char *text; /* room bytes, at most LINE_MAX_SIZE, of which start to end are not used yet */
+	size_t start, end, room;
 	uint64_t skipped; /* of a line that is too long */
 
 	json_t *line; /* what the last event points into */
@@ -88,38 +94,46 @@ static uint64_t repair(int fd)
 	return 0;
 }
 
-static void add_file(struct output_reader *r, int dir, const char *name)
+static void add_file(struct output_reader *r, int dir, const char *name, unsigned segment)
 {
 	int fd = open_file(dir, name);
-	if (fd >= 0)
-		r->fds[r->n_files++] = fd;
+	if (fd < 0)
+		return;
+	r->segment[r->n_files] = segment;
+	r->fds[r->n_files++] = fd;
 }
 
 static int open_files(struct output_reader *r, int dir)
 {
 	unsigned segments[OUTPUT_MAX_SEGMENTS];
 	char name[OUTPUT_NAME_SIZE];
-	add_file(r, dir, OUTPUT_HEAD_NAME);
+	add_file(r, dir, OUTPUT_HEAD_NAME, 0);
 	if (r->n_files == 0)
 		return -1;
 	size_t n = output_segments(dir, segments);
 	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++)
-		add_file(r, dir, output_segment_name(segments[i], name));
+		add_file(r, dir, output_segment_name(segments[i], name), segments[i]);
+	return 0;
+}
+
+/* What the header of a segment says is missing before the one before it; 0 if it says nothing. */
+static uint64_t missing_before(int fd)
+{
+	char header[128];
+	unsigned k;
+	uint64_t missing;
+	ssize_t n = pread(fd, header, sizeof header - 1, 0);
+	header[n > 0 ? n : 0] = '\0';
+	if (sscanf(header, "{\"segment\":%9u,\"dropped_bytes\":%19" SCNu64 "}", &k, &missing) == 2)
+		return missing;
 	return 0;
 }
 
 /* How much is missing before the segments stands in the last of them. */
 static void read_missing(struct output_reader *r)
 {
-	char header[128];
-	unsigned k;
-	if (r->n_files < 2)
-		return;
-	ssize_t n = pread(r->fds[r->n_files - 1], header, sizeof header - 1, 0);
-	header[n > 0 ? n : 0] = '\0';
-	uint64_t missing;
-	if (sscanf(header, "{\"segment\":%9u,\"dropped_bytes\":%19" SCNu64 "}", &k, &missing) == 2)
-		r->missing = missing;
+	if (r->n_files > 1)
+		r->missing = missing_before(r->fds[r->n_files - 1]);
 }
 
 int output_reader_open(struct output_reader **ret, int dir, struct error *e)
@@ -127,6 +141,7 @@ int output_reader_open(struct output_reader **ret, int dir, struct error *e)
 	struct output_reader *r = calloc(1, sizeof *r);
 	if (!r)
 		out_of_memory();
+	r->dir = -1;
 	if (open_files(r, dir) < 0) {
 		int errnum = errno;
 		output_reader_close(r);
@@ -138,10 +153,18 @@ int output_reader_open(struct output_reader **ret, int dir, struct error *e)
 		flock(r->fds[0], LOCK_UN);
 	}
 	read_missing(r);
-	r->text = malloc(LINE_MAX_SIZE);
-	if (!r->text)
-		out_of_memory();
 	*ret = r;
+	return 0;
+}
+
+int output_reader_open_to_follow(struct output_reader **ret, int dir, struct error *e)
+{
+	cleanup_fd int kept = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (kept < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot follow '" OUTPUT_HEAD_NAME "'");
+	if (output_reader_open(ret, dir, e) < 0)
+		return -1;
+	(*ret)->dir = fd_take(&kept);
 	return 0;
 }
 
@@ -151,36 +174,58 @@ void output_reader_close(struct output_reader *r)
 		return;
 	for (size_t i = 0; i < r->n_files; i++)
 		fd_close(r->fds[i]);
+	fd_close(r->dir);
 	json_decref(r->line);
 	buf_fini(&r->decoded);
 	free(r->text);
 	free(r);
 }
 
+/* Most lines are short, and there may be many readers. */
+static void grow(struct output_reader *r)
+{
+	r->room = r->room == 0 ? LINE_FIRST_SIZE : r->room * 4;
+	if (r->room > LINE_MAX_SIZE)
+		r->room = LINE_MAX_SIZE;
+	char *text = realloc(r->text, r->room);
+	if (!text)
+		out_of_memory();
+	r->text = text;
+}
+
 /* More of the file behind what is there already. Bytes read, 0 at its end, -1 with errno. */
 static ssize_t fill(struct output_reader *r)
 {
-	memmove(r->text, r->text + r->start, r->end - r->start);
+	if (r->start > 0)
+		memmove(r->text, r->text + r->start, r->end - r->start);
 	r->end -= r->start;
 	r->start = 0;
+	if (r->end == r->room)
+		grow(r);
 	ssize_t n;
 	do
-		n = read(r->fds[r->file], r->text + r->end, LINE_MAX_SIZE - r->end);
+		n = read(r->fds[r->file], r->text + r->end, r->room - r->end);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		r->end += (size_t)n;
 	return n;
 }
 
-enum line_found { LINE_FAILED = -1, LINE_END, LINE_WHOLE, LINE_TORN, LINE_TOO_LONG };
+enum line_found { LINE_FAILED = -1, LINE_END, LINE_WHOLE, LINE_TORN, LINE_TOO_LONG, LINE_LATER };
+
+/* True for a file that may become longer: what there is of a line is kept until then. */
+static bool may_grow(const struct output_reader *r)
+{
+	return r->dir >= 0 && r->file + 1 == r->n_files && !r->newer;
+}
 
 /* The next line of the current file, without its newline. */
 static enum line_found next_line(struct output_reader *r, const char **ret, size_t *ret_size)
 {
 	for (size_t seen = 0;;) {
-		char *from = r->text + r->start;
+		char *from = r->text ? r->text + r->start : NULL;
 		size_t size = r->end - r->start;
-		char *newline = memchr(from + seen, '\n', size - seen);
+		char *newline = size > seen ? memchr(from + seen, '\n', size - seen) : NULL;
 		if (newline) {
 			*ret = from;
 			*ret_size = (size_t)(newline - from);
@@ -194,6 +239,8 @@ static enum line_found next_line(struct output_reader *r, const char **ret, size
 		}
 		seen = size;
 		ssize_t n = fill(r);
+		if (n == 0 && may_grow(r))
+			return LINE_LATER;
 		if (n <= 0) {
 			*ret_size = size;
 			r->start = r->end;
@@ -258,6 +305,14 @@ static enum decoded decode(
 	return NO_LINE_OF_OURS;
 }
 
+static void account(struct output_reader *r, const struct output_event *event)
+{
+	if (r->file > 0 || r->segment[r->file] > 0)
+		r->accounted += event->kind == OUTPUT_DATA ? event->size
+			: event->kind == OUTPUT_DROPPED    ? event->count
+							   : 0;
+}
+
 /* A line that is too long was passed over up to its end, or up to the end of the file. */
 static bool end_skipping(
 	struct output_reader *r, enum line_found found, size_t size, struct output_event *ret)
@@ -287,6 +342,57 @@ static bool go_on(struct output_reader *r, struct output_event *ret)
 		return false;
 	ret->kind = OUTPUT_DROPPED;
 	ret->count = r->missing;
+	r->accounted += r->missing;
+	r->missing = 0;
+	return true;
+}
+
+/* ---- following ---- */
+
+/* The oldest segment that is newer than what is being read; what is lost before it. 0: there is none. */
+static unsigned find_newer(const struct output_reader *r, uint64_t *ret_lost)
+{
+	unsigned all[OUTPUT_MAX_SEGMENTS], current = r->segment[r->file];
+	char name[OUTPUT_NAME_SIZE];
+	size_t n = output_segments(r->dir, all), first = n > 2 ? n - 2 : 0;
+	while (first < n && all[first] <= current)
+		first++;
+	*ret_lost = 0;
+	if (first == n)
+		return 0;
+	if (all[first] > current + 1 && first + 1 < n) {
+		cleanup_fd int fd = open_file(r->dir, output_segment_name(all[first + 1], name));
+		uint64_t before = fd >= 0 ? missing_before(fd) : 0;
+		*ret_lost = before > r->accounted ? before - r->accounted : 0;
+	}
+	return all[first];
+}
+
+/*
+ * The file that was the last has been read to its end. False when there is nothing more for now. Else the
+ * reader goes on: with this file, to which lines may have come before there was a newer one, or with that.
+ */
+static bool step(struct output_reader *r, struct output_event *ret, bool *ret_event)
+{
+	char name[OUTPUT_NAME_SIZE];
+	uint64_t lost;
+	unsigned k = find_newer(r, &lost);
+	*ret_event = false;
+	if (k == 0)
+		return false;
+	if (!r->newer)
+		return r->newer = true;
+	int fd = open_file(r->dir, output_segment_name(k, name));
+	r->newer = false;
+	if (fd < 0)
+		return true; /* it has just been removed: look again */
+	fd_close(r->fds[r->file]);
+	r->fds[r->file] = fd;
+	r->segment[r->file] = k;
+	r->start = r->end = 0;
+	r->accounted += lost;
+	*ret = (struct output_event){.kind = OUTPUT_DROPPED, .count = lost};
+	*ret_event = lost > 0;
 	return true;
 }
 
@@ -296,24 +402,41 @@ static bool is_expected_tear(const struct output_reader *r)
 	return r->file + 1 == r->n_files && (r->live || r->torn);
 }
 
+/* What is to be done at the end of a file: true if @ret has something to say. */
+static bool end_file(struct output_reader *r, enum line_found found, size_t size,
+	struct output_event *ret, bool *ret_stop)
+{
+	bool event = false;
+	*ret_stop = false;
+	if (r->dir >= 0 && r->file + 1 == r->n_files) {
+		*ret_stop = !step(r, ret, &event);
+		return event;
+	}
+	if (found == LINE_END)
+		return go_on(r, ret);
+	ret->count = size;
+	return !is_expected_tear(r);
+}
+
 int output_reader_next(struct output_reader *r, struct output_event *ret)
 {
 	while (r->file < r->n_files) {
 		const char *line;
 		size_t size = 0;
+		bool stop;
 		*ret = (struct output_event){.kind = OUTPUT_DAMAGED};
 		enum line_found found = next_line(r, &line, &size);
 		if (found == LINE_FAILED)
 			return -1;
-		if (end_skipping(r, found, size, ret))
+		if (found != LINE_LATER && end_skipping(r, found, size, ret))
 			return 1;
 		if (found == LINE_TOO_LONG && r->skipped == 0)
 			r->skipped = size;
-		if (found == LINE_END && go_on(r, ret))
-			return 1;
-		if (found == LINE_TORN && !is_expected_tear(r)) {
-			ret->count = size;
-			return 1;
+		if (found == LINE_END || found == LINE_TORN || found == LINE_LATER) {
+			if (end_file(r, found, size, ret, &stop))
+				return 1;
+			if (stop)
+				return 0;
 		}
 		if (found != LINE_WHOLE)
 			continue;
@@ -322,6 +445,7 @@ int output_reader_next(struct output_reader *r, struct output_event *ret)
 			ret->kind = OUTPUT_DAMAGED;
 			ret->count = size + 1;
 		}
+		account(r, ret);
 		if (what != NO_EVENT)
 			return 1;
 	}

@@ -36,6 +36,12 @@ struct output_reader;
  */
 int output_reader_open(struct output_reader **ret, int dir, struct error *e);
 
+/*
+ * The same of a log that is being written: at the end of what there is output_reader_next() returns 0 for
+ * now, and may be called again. What was removed before it was read is an OUTPUT_DROPPED.
+ */
+int output_reader_open_to_follow(struct output_reader **ret, int dir, struct error *e);
+
 /* 1 with the next event, 0 at the end, -1 with errno when the disk fails. */
 int output_reader_next(struct output_reader *r, struct output_event *ret);
 

@@ -10,10 +10,11 @@ static int open_run_dir(struct record *r)
 {
 	struct error e = ERROR_INIT;
 	int fd;
-	if (r->state.fd < 0 && state_dir_open(&r->state, STATE_DIR_CREATE, &e) < 0)
+	struct state_dir *state = &r->place->state;
+	if (state->fd < 0 && state_dir_open(state, STATE_DIR_CREATE, &e) < 0)
 		return -1;
-	fd = run_dir_open(&r->state, r->begin.id);
-	return fd >= 0 || errno != ENOENT ? fd : run_dir_make(&r->state, r->begin.id, &e);
+	fd = run_dir_open(state, r->begin.id);
+	return fd >= 0 || errno != ENOENT ? fd : run_dir_make(state, r->begin.id, &e);
 }
 
 /* Losing it is not worth a word: what else is wrong with the state directory is said elsewhere. */

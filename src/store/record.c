@@ -13,10 +13,23 @@
 #include "base/time.h"
 #include "store/store.h"
 
-void record_init(struct record *r, const struct observation *o, bool wanted)
+void record_place_init(struct record_place *p)
 {
-	*r = (struct record){.wanted = wanted, .log_dir = -1, .state = STATE_DIR_INIT};
-	r->spool = SPOOL_INIT(&r->state);
+	p->state = STATE_DIR_INIT;
+	p->spool = SPOOL_INIT(&p->state);
+}
+
+void record_place_close(struct record_place *p)
+{
+	spool_close(&p->spool);
+	state_dir_close(&p->state);
+}
+
+void record_init(
+	struct record *r, struct record_place *place, const struct observation *o, bool wanted)
+{
+	*r = (struct record){.wanted = wanted, .log_dir = -1, .place = place ? place : &r->own};
+	record_place_init(&r->own);
 	r->begin = (struct run_begin){.id = o->id,
 		.key = o->key,
 		.policy = o->policy,
@@ -27,7 +40,8 @@ void record_init(struct record *r, const struct observation *o, bool wanted)
 
 static int open_state(struct record *r, struct error *e)
 {
-	return r->state.fd >= 0 ? 0 : state_dir_open(&r->state, STATE_DIR_CREATE, e);
+	struct state_dir *state = &r->place->state;
+	return state->fd >= 0 ? 0 : state_dir_open(state, STATE_DIR_CREATE, e);
 }
 
 static int open_named_log(struct record *r, const char *path, struct arena *a, struct error *e)
@@ -48,7 +62,10 @@ static int open_own_log(struct record *r, struct error *e)
 {
 	if (open_state(r, e) < 0)
 		return -1;
-	r->log_dir = run_dir_make(&r->state, r->begin.id, e);
+	/* there already, if it has gone on for a while before it said something */
+	r->log_dir = run_dir_open(&r->place->state, r->begin.id);
+	if (r->log_dir < 0)
+		r->log_dir = run_dir_make(&r->place->state, r->begin.id, e);
 	return r->log_dir < 0
 		? -1
 		: output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, false, e);
@@ -67,14 +84,15 @@ int record_open_log(struct record *r, const char *log_dir, struct arena *a, stru
 void record_begin(struct record *r)
 {
 	if (r->wanted && open_state(r, NULL) == 0)
-		spool_begin(&r->spool, &r->begin, NULL);
+		spool_begin(&r->place->spool, &r->begin, NULL);
 }
 
-static void take_in(struct record *r, enum take_in how_much, bool idle)
+void record_place_take_in(struct record_place *p, enum take_in how_much, bool idle)
 {
 	struct error e = ERROR_INIT;
 	cleanup_store struct store *store = NULL;
-	if (store_open(&store, &r->state, STORE_CASUAL, &e) < 0 ||
+	p->spool.turned = false;
+	if (store_open(&store, &p->state, STORE_CASUAL, &e) < 0 ||
 		store_take_in(store, how_much, &e) < 0 ||
 		store_settle_lost(store, time_realtime_us(), NULL, &e) < 0) {
 		log_verbose("records stay in the spool: %s", e.text);
@@ -85,8 +103,8 @@ static void take_in(struct record *r, enum take_in how_much, bool idle)
 
 void record_idle(struct record *r)
 {
-	if (r->state.fd >= 0)
-		take_in(r, TAKE_IN_SOME, true);
+	if (r->place->state.fd >= 0)
+		record_place_take_in(r->place, TAKE_IN_SOME, true);
 }
 
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us)
@@ -133,14 +151,17 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 	end.disk_bytes += r->timeline_bytes;
 	output_log_close(r->log);
 	r->log = NULL;
-	if (r->wanted && (open_state(r, &e) < 0 || spool_end(&r->spool, &r->begin, &end, &e) < 0))
+	if (r->wanted &&
+		(open_state(r, &e) < 0 || spool_end(&r->place->spool, &r->begin, &end, &e) < 0))
 		log_line("warning: this run leaves no record: %s", e.text);
 	r->log_dir = fd_close(r->log_dir);
 }
 
 void record_close(struct record *r)
 {
-	spool_close(&r->spool);
-	if (r->spool.turned)
-		take_in(r, TAKE_IN_FULL, false);
+	if (r->place != &r->own)
+		return;
+	spool_close(&r->own.spool);
+	if (r->own.spool.turned)
+		record_place_take_in(&r->own, TAKE_IN_FULL, false);
 }

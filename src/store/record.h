@@ -9,6 +9,21 @@
 #include "model/verdict.h"
 #include "store/output-log.h"
 #include "store/spool.h"
+#include "store/store.h"
+
+/* Where records go: one for all runs of a supervisor. */
+struct record_place {
+	struct state_dir state; /* opened when it is needed */
+	struct spool spool;
+};
+
+void record_place_init(struct record_place *p);
+void record_place_close(struct record_place *p);
+/*
+ * When there is nothing else to do: take into the data base what waits in the spool, at most @how_much,
+ * settle what others left, and with @idle remove what is too old.
+ */
+void record_place_take_in(struct record_place *p, enum take_in how_much, bool idle);
 
 /*
  * The record of one run: what the spool gets of it, its log. Losing it loses nothing else: what
@@ -17,15 +32,16 @@
 struct record {
 	bool wanted;
 	int log_dir;
-	struct state_dir state;
-	struct spool spool;
+	struct record_place *place, own; /* own: of a supervisor with one run */
 	struct run_begin begin;
 	struct output_log *log;
 	bool log_torn;
 	uint64_t timeline_bytes; /* on disk */
 };
 
-void record_init(struct record *r, const struct observation *o, bool wanted);
+/* @place NULL: one of its own, so that @r must not be moved. */
+void record_init(
+	struct record *r, struct record_place *place, const struct observation *o, bool wanted);
 /* Before the spawn, when output is captured. -1 with @e when the directory of --log is unusable. */
 int record_open_log(struct record *r, const char *log_dir, struct arena *a, struct error *e);
 /*
@@ -33,10 +49,7 @@ int record_open_log(struct record *r, const char *log_dir, struct arena *a, stru
  * all.
  */
 void record_begin(struct record *r);
-/*
- * When there is nothing else to do: take into the data base what waits in the spool, settle what
- * others left.
- */
+/* record_place_take_in(), when there is nothing else to do. */
 void record_idle(struct record *r);
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us);
 /* Keep the timeline so far, in place of an earlier one. */
@@ -45,7 +58,10 @@ void record_timeline(struct record *r, const struct timeline *t);
 void record_close_log(struct record *r, struct observation *o);
 void record_end(struct record *r, const struct verdict *v, const struct observation *o,
 	const char *verdict_json, struct arena *a);
-/* Last of all, when everything has been said: take in what waits, if it is on us (spool.h). */
+/*
+ * Last of all, when everything has been said: take in what waits, if it is on us (spool.h). Nothing
+ * is to be done for one in a place of others.
+ */
 void record_close(struct record *r);
 
 #endif

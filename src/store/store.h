@@ -44,9 +44,11 @@ int store_open(
 /*
  * Open it so that every run is there that began before: what is in the spool is taken in. Where
  * that cannot be (a read-only or full disk), it is taken into a copy in memory, and nothing is
- * changed. 0; or -1 with @e.
+ * changed. @mode, STORE_WRITE or STORE_CASUAL, is how long other processes are waited for before
+ * that. 0; or -1 with @e.
  */
-int store_open_to_read(struct store **ret, const struct state_dir *dir, struct error *e);
+int store_open_to_read(
+	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e);
 void store_close(struct store *s); /* NULL is fine */
 #define cleanup_store __attribute__((cleanup(store_closep)))
 void store_closep(struct store **s);

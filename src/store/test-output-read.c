@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/output-read.h"
+#include "store/output-name.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -242,6 +243,101 @@ static void a_tear_that_cannot_be_mended_is_said(void **state)
 	expect_child_ok(in_child(read_where_nothing_may_be_written, *state));
 }
 
+/* ---- following ---- */
+
+static struct output_reader *follow(const struct test_state *t)
+{
+	struct output_reader *r;
+	struct error e = ERROR_INIT;
+	if (output_reader_open_to_follow(&r, t->dir.fd, &e) < 0)
+		fail_msg("%s", e.text);
+	return r;
+}
+
+/* All there is by now: bytes of output, and those that are said to be missing. */
+static void take_all(struct output_reader *r, uint64_t *bytes, uint64_t *missing)
+{
+	struct output_event event;
+	int rc;
+	while ((rc = output_reader_next(r, &event)) > 0) {
+		assert_in_range(event.kind, OUTPUT_DATA, OUTPUT_DROPPED);
+		*(event.kind == OUTPUT_DATA ? bytes : missing) +=
+			event.kind == OUTPUT_DATA ? event.size : event.count;
+	}
+	assert_int_equal(rc, 0);
+}
+
+static void a_follower_sees_what_comes(void **state)
+{
+	struct test_state *t = *state;
+	struct output_log *log = open_log(t, 1 << 20, 1 << 20);
+	struct output_reader *r = follow(t);
+	struct output_event event;
+	assert_int_equal(output_reader_next(r, &event), 0);
+	for (uint64_t i = 0; i < 3; i++) {
+		assert_int_equal(output_log_write(log, i, OUTPUT_STDERR, "abc", 3), 0);
+		assert_int_equal(output_reader_next(r, &event), 1);
+		assert_int_equal(event.t_us, i);
+		assert_int_equal(event.stream, OUTPUT_STDERR);
+		assert_memory_equal(event.data, "abc", 3);
+		assert_int_equal(output_reader_next(r, &event), 0);
+	}
+	output_log_close(log);
+	assert_int_equal(output_reader_next(r, &event), 0);
+	output_reader_close(r);
+}
+
+static void a_follower_waits_for_the_end_of_a_line(void **state)
+{
+	static const char line[] = "{\"t_us\":1,\"stream\":\"stdout\",\"text\":\"whole\"}\n";
+	struct test_state *t = *state;
+	struct output_event event;
+	struct output_log *log = open_log(t, 1 << 20, 1 << 20);
+	struct output_reader *r = follow(t);
+	int fd = openat(t->dir.fd, "output.jsonl", O_WRONLY | O_APPEND | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof line - 1; i++) {
+		assert_int_equal(output_reader_next(r, &event), 0);
+		assert_int_equal(write(fd, line + i, 1), 1);
+	}
+	assert_int_equal(output_reader_next(r, &event), 1);
+	assert_int_equal(event.size, 5);
+	close(fd);
+	output_reader_close(r);
+	output_log_close(log);
+}
+
+/* However seldom it looks: what it got and what it was told to be missing is all there was. */
+static void a_slow_follower_misses_nothing_unsaid(void **state)
+{
+	struct test_state *t = *state;
+	static const unsigned pauses[] = {1, 7, 40, 1000, 3000};
+	char block[100];
+	memset(block, 'x', sizeof block);
+	for (size_t p = 0; p < sizeof pauses / sizeof *pauses; p++) {
+		struct output_log *log = open_log(t, 4096, 2048);
+		struct output_reader *r = follow(t);
+		uint64_t bytes = 0, missing = 0;
+		for (unsigned i = 1; i <= 3000; i++) {
+			assert_int_equal(
+				output_log_write(log, i, OUTPUT_STDOUT, block, sizeof block), 0);
+			if (i % pauses[p] == 0)
+				take_all(r, &bytes, &missing);
+		}
+		take_all(r, &bytes, &missing);
+		assert_int_equal(bytes + missing, 3000 * sizeof block);
+		assert_true(pauses[p] > 7 || missing == 0);
+		assert_true(pauses[p] < 1000 || missing > 0);
+		assert_true(bytes >= 4096 - 256);
+		output_reader_close(r);
+		output_log_close(log);
+		assert_int_equal(unlinkat(t->dir.fd, "output.jsonl", 0), 0);
+		for (unsigned k = 0; k < 1000; k++) {
+			char name[OUTPUT_NAME_SIZE];
+			unlinkat(t->dir.fd, output_segment_name(k, name), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +353,9 @@ int main(void)
 		state_test(deep_nesting_is_refused),
 		state_test(a_kill_leaves_all_that_went_before),
 		state_test(a_tear_that_cannot_be_mended_is_said),
+		state_test(a_follower_sees_what_comes),
+		state_test(a_follower_waits_for_the_end_of_a_line),
+		state_test(a_slow_follower_misses_nothing_unsaid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

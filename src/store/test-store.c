@@ -262,7 +262,7 @@ static int with_a_full_disk(void *data)
 	EXPECT(store_take_in(s, TAKE_IN_ALL, &e) < 0);
 	EXPECT(e.errnum == ENOSPC);
 	EXPECT(count_runs(s, NULL, NULL) == 0);
-	EXPECT(store_open_to_read(&late, &dir, &e) == 0);
+	EXPECT(store_open_to_read(&late, &dir, STORE_WRITE, &e) == 0);
 	EXPECT(count_runs(late, "ok", NULL) == 1);
 	store_close(late);
 	store_tidy(s, &RETENTION_DEFAULT, true);
@@ -306,7 +306,7 @@ static int with_a_read_only_disk(void *data)
 	EXPECT(store_open(&s, &dir, STORE_READ, &e) == 0);
 	EXPECT(count_runs(s, NULL, NULL) == 1);
 	store_close(s);
-	EXPECT(store_open_to_read(&s, &dir, &e) == 0);
+	EXPECT(store_open_to_read(&s, &dir, STORE_WRITE, &e) == 0);
 	EXPECT(count_runs(s, NULL, NULL) == 2);
 	store_close(s);
 	struct spool spool = SPOOL_INIT(&dir);
