@@ -111,6 +111,7 @@ struct live {
 	struct live_waiter *waiters;
 	struct live_follower *followers;
 	struct body *body; /* NULL when all of it is over */
+	char *key, *policy; /* as they were asked for */
 	char *verdict_json;
 	void *record;
 };
@@ -143,6 +144,7 @@ struct body {
 	unsigned open_handles;
 };
 
+char *live_copy_name(const char *name); /* NULL for NULL */
 struct live *live_new(struct engine *e, const struct engine_request *request, uid_t uid);
 void live_enter(struct live *l, enum live_state state);
 /* Followers are to be told. */

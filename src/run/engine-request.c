@@ -152,6 +152,7 @@ int engine_run(struct engine *e, const struct engine_request *request,
 		live_discard(l);
 		return worded(error);
 	}
+	l->policy = live_copy_name(b->prepared.policy.name);
 	*ret = l;
 	return 0;
 }

@@ -75,6 +75,8 @@ struct engine_hooks {
 	void (*output)(void *data, struct live *live, int stream, const char *bytes, size_t size,
 		uint64_t t_us);
 	void (*timeline)(void *data, struct live *live, const struct timeline *t);
+	/* Just before the verdict: what only the record knows goes into @o. */
+	void (*settled)(void *data, struct live *live, struct observation *o);
 	/* Before anybody who waits is told. Also for one that never left the queue (without begun). */
 	void (*ended)(void *data, struct live *live, struct observation *o, const struct verdict *v,
 		const char *verdict_json);
@@ -117,8 +119,11 @@ void live_let_go(struct live *l);
 const char *live_id(const struct live *l);
 enum live_state live_state(const struct live *l);
 const char *live_box(const struct live *l); /* id of its kept box, or NULL */
+const char *live_key(const struct live *l); /* NULL: none */
+const char *live_policy(const struct live *l); /* its name */
+struct strv live_argv(const struct live *l); /* at least before it has ENDED */
 const char *live_verdict_json(const struct live *l); /* NULL before ENDED */
-const struct observation *live_observation(const struct live *l);
+const struct observation *live_observation(const struct live *l); /* NULL once it has ENDED */
 void *live_record(const struct live *l); /* what engine_hooks.begun returned; NULL before */
 bool live_has_terminal(const struct live *l);
 

@@ -35,6 +35,8 @@ void live_conclude(struct body *b)
 	if (b->ended)
 		return;
 	b->ended = true;
+	if (l->begun && e->hooks.settled)
+		e->hooks.settled(e->hooks.data, l, &b->o);
 	verdict_decide(&verdict, &b->o, &b->a);
 	const char *json = verdict_format_json(&verdict, &b->o, &b->a);
 	l->verdict_json = strdup(json);

@@ -44,6 +44,21 @@ const struct observation *live_observation(const struct live *l)
 	return l->body ? &l->body->o : NULL;
 }
 
+const char *live_key(const struct live *l)
+{
+	return l->key;
+}
+
+const char *live_policy(const struct live *l)
+{
+	return l->policy;
+}
+
+struct strv live_argv(const struct live *l)
+{
+	return l->body ? l->body->request.request.argv : (struct strv){NULL, 0, 0};
+}
+
 void *live_record(const struct live *l)
 {
 	return l->record;
@@ -71,6 +86,8 @@ static void live_free(struct live *l)
 	post_cancel(&e->posts, &l->tell);
 	if (l->begun && e->hooks.gone)
 		e->hooks.gone(e->hooks.data, l);
+	free(l->key);
+	free(l->policy);
 	free(l->verdict_json);
 	free(l);
 	engine_less(e);
@@ -243,6 +260,14 @@ static struct body *body_new(struct live *l, const struct engine_request *reques
 	return b;
 }
 
+char *live_copy_name(const char *name)
+{
+	char *copy = name ? strdup(name) : NULL;
+	if (name && !copy)
+		out_of_memory();
+	return copy;
+}
+
 struct live *live_new(struct engine *e, const struct engine_request *request, uid_t uid)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -250,6 +275,7 @@ struct live *live_new(struct engine *e, const struct engine_request *request, ui
 		out_of_memory();
 	*l = (struct live){.engine = e, .uid = uid, .tell = {.act = on_tell}};
 	l->has_terminal = request->request.tty;
+	l->key = live_copy_name(request->request.key);
 	engine_new_id(l->id);
 	l->body = body_new(l, request);
 	table_add(&e->runs, &l->by_id, l->id);
