@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/records.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/*
+ * After this time, in which other runs have had their turn, rows are made; in a row of runs, as many
+ * segments as have filled (some milliseconds); in the first quiet moment, of all there is.
+ */
+#define BUSY_MS  20
+#define QUIET_MS 2000
+
+/* What is kept of one run until it has ended. */
+struct kept {
+	struct record record;
+	bool said_something;
+};
+
+static void on_later(uv_timer_t *timer);
+
+static void come_back(struct records *r)
+{
+	bool turned = r->place.spool.turned;
+	r->busy = true;
+	if (turned || !uv_is_active((uv_handle_t *)&r->later))
+		uv_timer_start(&r->later, on_later, turned ? BUSY_MS : QUIET_MS, 0);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+	struct records *r = timer->data;
+	if (r->place.spool.turned) {
+		record_place_take_in(&r->place, TAKE_IN_FULL, false);
+		uv_timer_start(&r->later, on_later, QUIET_MS, 0);
+	} else if (r->busy) { /* runs have come and gone meanwhile */
+		r->busy = false;
+		uv_timer_start(&r->later, on_later, QUIET_MS, 0);
+	} else {
+		record_place_take_in(&r->place, TAKE_IN_SOME, true);
+	}
+}
+
+/* ---- hooks ---- */
+
+static void *on_begun(void *data, struct live *live, const struct observation *o)
+{
+	struct records *r = data;
+	struct kept *k = calloc(1, sizeof *k);
+	(void)live;
+	if (!k)
+		out_of_memory();
+	record_init(&k->record, &r->place, o, true);
+	record_begin(&k->record);
+	come_back(r);
+	return k;
+}
+
+/* Most runs of a moment say little or nothing: files are made for those that do. */
+static void on_output(
+	void *data, struct live *live, int stream, const char *bytes, size_t size, uint64_t t_us)
+{
+	struct kept *k = live_record(live);
+	(void)data;
+	if (!k->said_something) {
+		k->said_something = true;
+		record_open_log(&k->record, NULL, NULL, NULL);
+	}
+	record_output(&k->record, stream, bytes, size, t_us);
+}
+
+static void on_timeline(void *data, struct live *live, const struct timeline *t)
+{
+	(void)data;
+	record_timeline(&((struct kept *)live_record(live))->record, t);
+}
+
+static void on_settled(void *data, struct live *live, struct observation *o)
+{
+	(void)data;
+	record_close_log(&((struct kept *)live_record(live))->record, o);
+}
+
+static void on_ended(void *data, struct live *live, struct observation *o, const struct verdict *v,
+	const char *verdict_json)
+{
+	struct records *r = data;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct kept *k = live_record(live);
+	if (!k) /* it has never left the queue */
+		k = on_begun(r, live, o);
+	record_end(&k->record, v, o, verdict_json, &a);
+	record_close(&k->record);
+	free(k);
+	come_back(r);
+}
+
+struct engine_hooks records_hooks(struct records *r)
+{
+	return (struct engine_hooks){.data = r,
+		.begun = on_begun,
+		.output = on_output,
+		.timeline = on_timeline,
+		.settled = on_settled,
+		.ended = on_ended};
+}
+
+/* ---- life ---- */
+
+int records_open(struct records *r, uv_loop_t *loop, struct error *e)
+{
+	*r = (struct records){.busy = false};
+	record_place_init(&r->place);
+	if (state_dir_open(&r->place.state, STATE_DIR_CREATE, e) < 0)
+		return -1;
+	uv_timer_init(loop, &r->later);
+	r->later.data = r;
+	record_place_take_in(&r->place, TAKE_IN_ALL, false);
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct records *r = handle->data;
+	record_place_take_in(&r->place, TAKE_IN_ALL, false);
+	record_place_close(&r->place);
+	r->closed(r->closed_data);
+}
+
+void records_close(struct records *r, void (*closed)(void *data), void *data)
+{
+	r->closed = closed;
+	r->closed_data = data;
+	uv_close((uv_handle_t *)&r->later, on_closed);
+}
