@@ -107,6 +107,7 @@ struct new_box {
 	const struct plan *plan;
 	pid_t supervisor;
 	bool new_network;
+	bool init_apart; /* init gets a memory of its own, and may be looked at from outside */
 	int life; /* read end of the pipe whose other end the supervisor holds while payload runs */
 	int stdio[3]; /* what becomes the payload's 0, 1, 2 */
 	int into_cgroup;

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "kernel/clone.h"
 #include "kernel/sys.h"
@@ -32,6 +33,12 @@ void entry_failed(struct entry *e, enum report_stage stage, size_t step, long er
 
 /* ---- a box ---- */
 
+static long set_dumpable(const struct entry *e, int on)
+{
+	bool needed = e->box.init_apart && !e->joins;
+	return needed ? sys_prctl(PR_SET_DUMPABLE, on, 0, 0, 0) : 0;
+}
+
 /* All is there from the beginning but the id maps, which are written when we are. */
 static long await(struct new_box *box, uint32_t stage)
 {
@@ -46,12 +53,15 @@ static long await(struct new_box *box, uint32_t stage)
 	wire_close_fds(&packet);
 	e->has_maps = packet.size == sizeof(*maps) && packet.n_fds == 0 &&
 		maps->magic == WIRE_MAGIC && maps->kind == TALK_MAPS;
+	if (set_dumpable(e, 0) < 0)
+		return SILENT;
 	return e->has_maps ? 0 : SILENT;
 }
 
 /* Its pid must be known even if the maker does not live to tell it. */
 static void tell_init(struct new_box *box)
 {
+	set_dumpable((struct entry *)box, 1);
 	entry_tell((struct entry *)box, TALK_INIT, NULL, 0);
 }
 
@@ -122,7 +132,8 @@ int entry_main(void *data)
 	/* the daemon must hear of us before anything can go wrong: it has to reap us */
 	if (sys_dup3(e->talk, TALK_SOCKET, O_CLOEXEC) < 0 || sys_close(e->talk) < 0)
 		return 1;
-	if (entry_tell(e, TALK_BORN, NULL, 0) < 0 || bind_to_supervisor(&e->box) < 0)
+	if (set_dumpable(e, 1) < 0 || entry_tell(e, TALK_BORN, NULL, 0) < 0 ||
+		bind_to_supervisor(&e->box) < 0)
 		return 1;
 	long r = unpack(e);
 	if (r < 0) {

@@ -15,6 +15,11 @@
  *            recvmsg(2), with no descriptor but its socket and /dev/null, until GO says what to run.
  *            Then the rest of the steps and the exec. A socket that ends is the end of it.
  *
+ * The kernel lets a daemon that is not root write the id maps, and enter a box, only of processes that
+ * are dumpable. The maker is until it has its maps; init, with the box's capabilities, may be, for
+ * nothing inside can trace it then. A payload, which lives among strangers, never is: so init does not
+ * share its memory there (new_box.init_apart).
+ *
  * Steps of plan->payload by when they are done:
  *
  *   parked   all that are not named here; in a box that exists, no mounts: they are there

@@ -73,7 +73,7 @@ static bool run_steps_apart(struct new_box *box)
 static long clone_init(struct new_box *box)
 {
 	struct clone_request request = {
-		.flags = CLONE_PARENT | CLONE_VM | CLONE_PARENT_SETTID,
+		.flags = CLONE_PARENT | CLONE_PARENT_SETTID | (box->init_apart ? 0 : CLONE_VM),
 		.stack = box->init_stack,
 		.stack_size = sizeof(*box->init_stack),
 		.ret_parent_tid = (pid_t *)&box->init_pid,

@@ -110,7 +110,7 @@ long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_pa
 	ret->sender = 0;
 	do
 		n = sys_recvmsg(socket, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-	while (n == -EINTR);
+	while (n == -EINTR || n == -ECONNRESET); /* the latter once, before what has come still */
 	if (n < 0)
 		return n;
 	size_t came = take_control(control, m.msg_controllen, ret);

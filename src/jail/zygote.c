@@ -80,6 +80,7 @@ static void fill(const struct zygote_request *r, const struct wire_packet *packe
 {
 	entry.box = (struct new_box){
 		.supervisor = supervisor,
+		.init_apart = sys_getuid() != 0,
 		.stdio = {-1, -1, -1},
 		.terminal = -1,
 		.init_stack = &init_stack,

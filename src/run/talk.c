@@ -171,9 +171,9 @@ static void end(struct talk *t)
 static void on_overdue(uv_timer_t *timer)
 {
 	struct talk *t = timer->data;
-	const char *what = t->state < TALKING_PARKED ? "the box was not ready within 60 s"
-		: t->tty ? "the terminal was not handed over within 30 s"
-			 : "the program was not started within 30 s";
+	const char *what = t->state < TALKING_PARKED ? "the box was not ready in time"
+		: t->tty                             ? "the terminal was not handed over in time"
+						     : "the program was not started in time";
 	blame(t, BLAME_HOST, ETIMEDOUT, what);
 	end(t);
 }
@@ -206,21 +206,23 @@ static bool is_new_box(const struct talk *t)
 /* There is a maker: the zygote says so, or it itself. */
 static bool take_maker(struct talk *t, pid_t pid)
 {
-	bool known = t->maker.was > 0;
 	if (!adopt(t, &t->maker, pid))
 		return false;
-	if (known || t->state != TALKING_ASKED)
-		return true;
 	close_theirs(t);
-	t->state = TALKING_BORN;
 	talk_child_watch(&t->maker);
-	return !is_new_box(t) || write_maps(t);
+	return true;
 }
 
+/* Only now may the files of a maker be written that is not root's. */
 static bool on_born(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
 {
 	(void)up;
-	return take_maker(t, packet->sender);
+	if (!take_maker(t, packet->sender))
+		return false;
+	if (t->state != TALKING_ASKED)
+		return t->state == TALKING_ENDING;
+	t->state = TALKING_BORN;
+	return !is_new_box(t) || write_maps(t);
 }
 
 static bool on_init(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
@@ -325,7 +327,7 @@ static void run(struct talk *t)
 
 static void on_eof(struct talk *t)
 {
-	if (t->state == TALKING_ASKED && t->lost && !t->retried) {
+	if (t->state == TALKING_ASKED && t->lost && !t->retried && t->maker.was == 0) {
 		retry(t);
 		return;
 	}
@@ -510,15 +512,15 @@ int talk_open(
 	talk_child_init(&t->init, t, on_child_changed);
 	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
 		t->slots[i] = -1;
-	uv_timer_init(zygote_link_loop(link), &t->bound);
-	t->bound.data = t;
 	if ((is_new_box(t) && (open_life(t, e) < 0 || open_trees(t, e) < 0)) || ask(t, e) < 0) {
 		close_theirs(t);
 		t->box.life = fd_close(t->box.life);
 		return -1;
 	}
+	uv_timer_init(zygote_link_loop(link), &t->bound);
+	t->bound.data = t;
 	t->n_handles++;
-	uv_timer_start(&t->bound, on_overdue, TALK_SETUP_MS, 0);
+	uv_timer_start(&t->bound, on_overdue, spec->setup_ms ? spec->setup_ms : TALK_SETUP_MS, 0);
 	return 0;
 }
 
@@ -535,7 +537,7 @@ int talk_go(struct talk *t, const struct talk_words *words, struct error *e)
 	t->cwd = words->cwd;
 	t->tty = words->tty;
 	t->state = TALKING_GOING;
-	uv_timer_start(&t->bound, on_overdue, TALK_GO_MS, 0);
+	uv_timer_start(&t->bound, on_overdue, t->spec.go_ms ? t->spec.go_ms : TALK_GO_MS, 0);
 	return 0;
 }
 

@@ -87,6 +87,7 @@ struct talk_spec {
 	const struct group_entry *entry; /* of the payload; NULL without groups. Until PARKED */
 	int init_pidfd; /* the box to be entered; -1: a new one */
 	sigset_t signal_mask; /* the payload's; all zero: none */
+	unsigned setup_ms, go_ms; /* in place of TALK_SETUP_MS and TALK_GO_MS; 0: those */
 	struct arena *a; /* for what is said */
 	struct talk_hooks hooks;
 	void *data; /* the caller's */

@@ -45,6 +45,7 @@ struct scene {
 	struct talk_box box;
 	struct talk_process payload;
 	bool keeps; /* the box is taken when it is parked */
+	unsigned go_ms;
 };
 
 static inline int count_fds(void)
@@ -164,6 +165,7 @@ static inline void act_open(struct scene *act, struct bench *b, int init_pidfd)
 		.image_bytes = b->image_bytes,
 		.host = &b->host,
 		.init_pidfd = init_pidfd,
+		.go_ms = act->go_ms,
 		.a = &b->a,
 		.hooks = {act_parked, act_running, act_failed},
 		.data = act,
@@ -198,6 +200,11 @@ static inline void act_close(struct scene *act)
 {
 	talk_close(&act->talk, act_closed);
 	until(act->bench, &act->closed);
+}
+
+static inline void until_failed(struct scene *act)
+{
+	until(act->bench, &act->failed);
 }
 
 static inline void until_parked(struct scene *act)
