@@ -132,8 +132,10 @@ int entry_main(void *data)
 	/* the daemon must hear of us before anything can go wrong: it has to reap us */
 	if (sys_dup3(e->talk, TALK_SOCKET, O_CLOEXEC) < 0 || sys_close(e->talk) < 0)
 		return 1;
-	if (set_dumpable(e, 1) < 0 || entry_tell(e, TALK_BORN, NULL, 0) < 0 ||
-		bind_to_supervisor(&e->box) < 0)
+	if (set_dumpable(e, 1) < 0 || entry_tell(e, TALK_BORN, NULL, 0) < 0)
+		return 1;
+	/* a process group by which the daemon finds those of whom nobody lives to tell */
+	if (sys_setpgid(0, 0) < 0 || bind_to_supervisor(&e->box) < 0)
 		return 1;
 	long r = unpack(e);
 	if (r < 0) {

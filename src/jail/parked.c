@@ -71,20 +71,22 @@ static bool done(struct entry *e, enum entry_step step, long r, int detail)
 /* ---- parked ---- */
 
 /*
- * A program must not come to the caller's terminal, nor be reached by its signals; and what leads a
- * session can be given a terminal of its own.
+ * Until it has told of itself it stays in the maker's process group, where the daemon finds those
+ * who could not. Then in a session of its own: a program must not come to the caller's terminal, nor be
+ * reached by its signals; and what leads a session can be given a terminal of its own.
  */
 static bool park(struct entry *e)
 {
-	long r = sys_setsid();
-	if (!done(e, ENTRY_JOIN, r, 0) || !run_phase(e, PHASE_PARKED))
+	if (!run_phase(e, PHASE_PARKED))
 		return false;
 	/* nothing of this box, or another, stays open in here */
-	r = sys_close_range(TALK_SOCKET + 1, ~0u, 0);
+	long r = sys_close_range(TALK_SOCKET + 1, ~0u, 0);
 	/* only now: what changes a process's ids takes it away */
 	if (r == 0)
 		r = sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	return done(e, ENTRY_JOIN, r, 0) && entry_tell(e, TALK_PARKED, NULL, 0) == 0;
+	if (!done(e, ENTRY_JOIN, r, 0) || entry_tell(e, TALK_PARKED, NULL, 0) < 0)
+		return false;
+	return done(e, ENTRY_JOIN, sys_setsid(), 0);
 }
 
 /* ---- GO ---- */

@@ -99,6 +99,14 @@ void talk_child_kill(struct talk_child *c)
 	talk_child_watch(c);
 }
 
+bool talk_child_sweep(const struct talk_child *c)
+{
+	pid_t pid = c->was > 0 ? 1 : -1;
+	while (pid > 0)
+		pid = waitpid(-c->was, NULL, WNOHANG | __WALL);
+	return pid < 0;
+}
+
 struct talk_process talk_child_take(struct talk_child *c)
 {
 	struct talk_process taken = c->process;

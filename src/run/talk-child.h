@@ -18,6 +18,12 @@ int talk_child_adopt(struct talk_child *c, pid_t pid);
 void talk_child_watch(struct talk_child *c);
 void talk_child_kill(struct talk_child *c);
 
+/*
+ * Reap what is in the process group that the maker @c led: those of its children who died before
+ * they told of themselves. True if there is nobody (any more).
+ */
+bool talk_child_sweep(const struct talk_child *c);
+
 /* It is the caller's from now on. */
 struct talk_process talk_child_take(struct talk_child *c);
 

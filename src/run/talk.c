@@ -20,6 +20,7 @@
 
 static void end(struct talk *t);
 static void go_on_ending(struct talk *t);
+static void take_records(struct talk *t);
 static int ask(struct talk *t, struct error *e);
 
 /* ---- why it fails: the first reason counts ---- */
@@ -112,10 +113,37 @@ static bool has_handles(const struct talk *t)
 		t->init.handles > 0;
 }
 
+static void on_kill_tick(uv_timer_t *timer)
+{
+	struct talk *t = timer->data;
+	uint64_t now_ms = uv_now(zygote_link_loop(t->link));
+	if (now_ms >= t->kill_until_ms) {
+		fail(t); /* the kernel does not let go of it */
+		return;
+	}
+	uv_timer_start(timer, on_kill_tick, t->kill_until_ms - now_ms, 0);
+	go_on_ending(t);
+}
+
+/*
+ * No copy of its end of the socket is left, so who has not told of himself is dying: no event tells
+ * of that, and init cannot go before.
+ */
+static void sweep(struct talk *t)
+{
+	if (t->swept || t->reading || t->maker.process.pid > 0)
+		return;
+	t->swept = talk_child_sweep(&t->maker);
+	if (!t->swept)
+		uv_timer_start(&t->bound, on_kill_tick, 1, 0);
+}
+
 /* What becomes of it when another piece of it is gone. */
 static void go_on_ending(struct talk *t)
 {
-	if (t->state == TALKING_ENDING && !t->reading && !has_children(t))
+	if (t->state == TALKING_ENDING)
+		sweep(t);
+	if (t->state == TALKING_ENDING && t->swept && !t->reading && !has_children(t))
 		fail(t);
 	else if (t->closed && !t->polled && !has_handles(t)) {
 		void (*closed)(struct talk * t) = t->closed;
@@ -124,14 +152,16 @@ static void go_on_ending(struct talk *t)
 	}
 }
 
+/* A maker that has ended has said all: without MADE nobody would ever tell of the payload. */
 static void on_child_changed(struct talk_child *c)
 {
-	go_on_ending(c->talk);
-}
-
-static void on_kill_overdue(uv_timer_t *timer)
-{
-	fail(timer->data); /* the kernel does not let go of it */
+	struct talk *t = c->talk;
+	if (c == &t->maker && c->process.pid == 0 && t->state <= TALKING_BORN && t->reading) {
+		take_records(t);
+		if (t->state <= TALKING_BORN && !t->made && t->reading)
+			end(t);
+	}
+	go_on_ending(t);
 }
 
 /* Our copies of what went to the zygote. */
@@ -163,7 +193,8 @@ static void end(struct talk *t)
 	close_theirs(t);
 	if (!t->box_taken)
 		t->box.life = fd_close(t->box.life);
-	uv_timer_start(&t->bound, on_kill_overdue, TALK_KILL_MS, 0);
+	t->kill_until_ms = uv_now(zygote_link_loop(t->link)) + TALK_KILL_MS;
+	uv_timer_start(&t->bound, on_kill_tick, TALK_KILL_MS, 0);
 	kill_all(t);
 	go_on_ending(t);
 }
@@ -370,11 +401,8 @@ static bool take_one(struct talk *t)
 	return t->reading;
 }
 
-static void on_socket(uv_poll_t *handle, int status, int events)
+static void take_records(struct talk *t)
 {
-	struct talk *t = handle->data;
-	(void)status;
-	(void)events;
 	for (int n = 0; n < RECORDS_A_TURN && take_one(t); n++)
 		;
 	if (t->state == TALKING_BORN && t->made && t->parked &&
@@ -383,6 +411,13 @@ static void on_socket(uv_poll_t *handle, int status, int events)
 		t->state = TALKING_PARKED;
 		t->spec.hooks.parked(t);
 	}
+}
+
+static void on_socket(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	take_records(handle->data);
 }
 
 /* ---- asking ---- */

@@ -100,6 +100,8 @@ struct talk {
 	struct zygote_call call;
 	bool lost, retried; /* the zygote that had the request has died; it was asked once more */
 	bool made, parked, tty, box_taken;
+	bool swept; /* nobody is left of whom we do not know */
+	uint64_t kill_until_ms; /* of the loop's clock */
 	bool polled; /* poll is a handle */
 	bool reading; /* records may come */
 	int socket, theirs; /* theirs until it is known to be there */

@@ -154,6 +154,9 @@ void zygote_end(struct zygote *z)
 		sys_pidfd_send_signal(z->pidfd, SIGKILL, NULL, 0);
 		while (waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
 			;
+		/* and makers that died before they left its process group, to tell of themselves */
+		while (waitpid(-z->pid, NULL, WNOHANG | __WALL) > 0)
+			;
 	}
 	z->pidfd = fd_close(z->pidfd);
 	z->pid = 0;
