@@ -190,6 +190,67 @@ static void test_inside(void **state)
 	assert_int_equal(rig->o.killer.inside_pid, pid);
 }
 
+/* ---- one post for many ---- */
+
+static void test_a_post_tells_each_of_its_own(void **state)
+{
+	struct witness_post post = WITNESS_POST_INIT;
+	struct witness one, two;
+	struct observation o[2] = {{.wait = WAIT_SIGNALED, .term_signal = SIGKILL},
+		{.wait = WAIT_SIGNALED, .term_signal = SIGTERM}};
+	struct arena a = ARENA_INIT;
+	struct trace_signals none;
+	pid_t init = sleeper(), first = sleeper(), second = sleeper();
+	(void)state;
+	witness_open(&one, &post, first, init, -1);
+	witness_open(&two, &post, second, init, -1);
+	if (one.from_us == 0) {
+		assert_true(two.why_not.blame == BLAME_HOST && two.why_not.text[0]);
+	} else {
+		assert_true(one.own.link < 0 && two.own.link < 0);
+		end(first);
+		kill(second, SIGTERM);
+		assert_int_equal(waitpid(second, NULL, 0), second);
+		witness_tell(&one, &o[0], 0, &a);
+		witness_tell(&two, &o[1], 0, &a);
+		assert_int_equal(o[0].killer.known, KILLER_BULKHEAD);
+		assert_int_equal(o[1].killer.known, KILLER_BULKHEAD);
+		assert_int_equal(o[1].killer.signal, SIGTERM);
+		witness_close(&one);
+		assert_true(trace_read(&post.trace, first, &none) < 0);
+		assert_int_equal(trace_read(&post.trace, second, &none), 0);
+		assert_int_equal(trace_read(&post.trace, init, &none), 0);
+		witness_close(&two);
+		witness_post_forget(&post, init);
+		assert_true(trace_read(&post.trace, init, &none) < 0);
+	}
+	witness_post_close(&post);
+	end(init);
+	arena_fini(&a);
+}
+
+/* What was seen of a kept box's init is not forgotten when another run begins. */
+static void test_init_is_watched_once(void **state)
+{
+	struct witness_post post = WITNESS_POST_INIT;
+	struct witness one, two;
+	struct trace_signals seen;
+	pid_t init = sleeper(), first = sleeper();
+	(void)state;
+	witness_open(&one, &post, first, init, -1);
+	if (one.from_us != 0) {
+		kill(init, SIGSTOP);
+		witness_open(&two, &post, getpid(), init, -1);
+		assert_int_equal(trace_read(&post.trace, init, &seen), 0);
+		assert_true(seen.last[SIGSTOP].time_ns != 0);
+		witness_close(&two);
+	}
+	witness_close(&one);
+	witness_post_close(&post);
+	end(first);
+	end(init);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +260,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_signal, open_rig, close_rig),
 		cmocka_unit_test_setup_teardown(test_signals_out_of_bounds, open_rig, close_rig),
 		cmocka_unit_test_setup_teardown(test_inside, open_rig, close_rig),
+		cmocka_unit_test(test_a_post_tells_each_of_its_own),
+		cmocka_unit_test(test_init_is_watched_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
