@@ -148,7 +148,8 @@ int engine_open(struct engine **ret, uv_loop_t *loop, int zygote, pid_t zygote_p
 	}
 	init_lists(e);
 	count_what_there_is(e);
-	group_janitor(&e->host.cgroup);
+	while (group_janitor(&e->host.cgroup) > 0)
+		; /* all that a predecessor has left */
 	guard_turns();
 	guard_memory(0);
 	*ret = e;

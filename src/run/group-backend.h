@@ -67,7 +67,8 @@ struct group {
 	unsigned limited; /* 1 << LIMIT_…: has been written */
 	bool oom_group; /* v2: memory.oom.group */
 	uint64_t memory_limit; /* v1: what memory.limit_in_bytes was written with; 0: nothing */
-	int limit_fd[GROUP_LIMITS]; /* with relimited: kept open */
+	int limit_fd[GROUP_LIMITS]; /* with relimited: kept open; and what was written there last */
+	char limit_text[GROUP_LIMITS][24];
 	struct group_before before;
 	struct group_file file[GROUP_MAX_FILES];
 	unsigned n_files;

@@ -40,21 +40,34 @@ int group_hint(struct error *e, const struct host_cgroup *host)
 	return host->remedy != NULL ? error_hint(e, "try: %s", host->remedy) : -1;
 }
 
+static int index_of(enum limit limit)
+{
+	for (int i = 0; i < GROUP_LIMITS; i++)
+		if (limits_of_groups[i] == limit)
+			return i;
+	return -1;
+}
+
+static int rewrite(struct group *g, int i, int dir, const char *file, const char *text)
+{
+	int *kept = &g->limit_fd[i];
+	char *last = g->limit_text[i];
+	if (strcmp(last, text) == 0)
+		return 0;
+	if (*kept < 0)
+		*kept = cgroup_open_file(dir, file, O_WRONLY);
+	if (*kept < 0 || pwrite(*kept, text, strlen(text), 0) < 0)
+		return -1;
+	snprintf(last, sizeof(g->limit_text[i]), "%s", text);
+	return 0;
+}
+
 /* With a descriptor that is kept, if there will be more of it. */
 static int write_limit(
 	struct group *g, int dir, enum limit limit, const char *file, const char *text)
 {
-	int *kept = NULL;
-	for (int i = 0; g->relimited && i < GROUP_LIMITS; i++)
-		if (limits_of_groups[i] == limit)
-			kept = &g->limit_fd[i];
-	if (!kept)
-		return cgroup_write(dir, file, text);
-	if (*kept < 0)
-		*kept = cgroup_open_file(dir, file, O_WRONLY);
-	if (*kept < 0)
-		return -1;
-	return pwrite(*kept, text, strlen(text), 0) < 0 ? -1 : 0;
+	int i = g->relimited ? index_of(limit) : -1;
+	return i >= 0 ? rewrite(g, i, dir, file, text) : cgroup_write(dir, file, text);
 }
 
 int group_write_limit(struct group *g, const struct group_spec *spec, const struct group_write *w,

@@ -88,3 +88,13 @@ const struct group_entry *group_entry_when_full(struct group *g)
 		return NULL;
 	return &g->slow_entry;
 }
+
+bool group_is_full(struct group *g)
+{
+	uint64_t now, most;
+	int dir = group_fd(g, CONTROLLER_PIDS);
+	if (g->ops->entry_file || dir < 0 || !(g->limited & 1u << LIMIT_PIDS))
+		return false;
+	return cgroup_read_u64(dir, "pids.current", &now) == 0 &&
+		cgroup_read_u64(dir, "pids.max", &most) == 0 && now >= most;
+}

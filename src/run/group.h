@@ -77,6 +77,9 @@ const struct group_entry *group_entry(const struct group *g);
  */
 const struct group_entry *group_entry_when_full(struct group *g);
 
+/* True when a birth in the group, or below it, would be refused now: on v2, at its limit of pids. */
+bool group_is_full(struct group *g);
+
 /*
  * Other limits from now on, for a group that was opened ahead of its run: memory, swap, cpus, pids
  * as they are set in @limits, none where they are not. ret_by and errors as with group_open(). A

@@ -220,6 +220,7 @@ static void watch(struct body *b)
 		.group = b->group,
 		.output = &b->output,
 		.witnesses = &b->engine->witnesses,
+		.prompt = true,
 		.guarded = true,
 		.began_us = b->began_us,
 		.hooks = {.data = b,
@@ -259,8 +260,6 @@ static int limit(struct body *b, struct error *e)
 	struct parked *p = b->parked;
 	if (p->group && group_limit(p->group, limits_of(b), p->by, e) < 0)
 		return -1;
-	if (p->group)
-		group_reset(p->group);
 	for (int l = 0; p->group && l < LIMIT_COUNT_; l++)
 		b->o.limits[l].by = p->by[l];
 	return 0;

@@ -78,6 +78,8 @@ static void on_parked(struct talk *t)
 	if (p->state != PARKED_COMING)
 		return;
 	p->state = PARKED_READY;
+	if (p->group)
+		group_reset(p->group); /* what making it took is not its run's */
 	if (p->box)
 		box_parked(p->box, p);
 	if (p->pool)
@@ -125,6 +127,14 @@ static int open_group(struct parked *p, struct error *error)
 	return group_open(&p->group, &p->engine->host.cgroup, &spec, p->by, error);
 }
 
+/* A box with all the processes that it may have is entered by another way. */
+static const struct group_entry *entry_of(const struct parked *p)
+{
+	bool full = p->box && p->box->group && group_is_full(p->box->group);
+	const struct group_entry *other = full ? group_entry_when_full(p->group) : NULL;
+	return other ? other : group_entry(p->group);
+}
+
 static int open_talk(struct parked *p, struct error *error)
 {
 	const struct recipe *r = p->recipe;
@@ -133,7 +143,7 @@ static int open_talk(struct parked *p, struct error *error)
 		.image = r->image,
 		.image_bytes = r->image_bytes,
 		.host = &p->engine->host,
-		.entry = p->group ? group_entry(p->group) : NULL,
+		.entry = p->group ? entry_of(p) : NULL,
 		.init_pidfd = p->box && p->box->inside.init.pid ? p->box->init.pidfd : -1,
 		.a = &p->a,
 		.hooks = {on_parked, on_running, on_failed},

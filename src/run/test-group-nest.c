@@ -194,6 +194,8 @@ static void test_a_full_box_can_be_entered(void **state)
 	while (n < 4 && time_monotonic_us() < deadline)
 		cgroup_read_u64(group_fd(box, CONTROLLER_PIDS), "pids.current", &n);
 	assert_int_equal(n, 4);
+	assert_true(is_v1() || group_is_full(box));
+	assert_false(group_is_full(run));
 	const struct group_entry *entry = group_entry_when_full(run);
 	assert_non_null(entry);
 	if (!is_v1())
