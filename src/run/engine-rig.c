@@ -98,6 +98,8 @@ static void on_ended(void *data, struct live *live, struct observation *o, const
 	assert_int_equal(t->ended++, 0);
 	assert_non_null(strstr(verdict_json, live_id(live)));
 	t->cause = v->cause;
+	if (getenv("SHOW"))
+		print_message("%s\n", verdict_json);
 	t->exit_code = o->wait == WAIT_EXITED ? o->exit_code : -1;
 	t->term_signal = o->wait == WAIT_SIGNALED ? o->term_signal : 0;
 }
@@ -133,6 +135,7 @@ void rig_open(const struct engine_options *options)
 	struct error e = ERROR_INIT;
 	o.zygote = rig.zygote;
 	assert_int_equal(uv_loop_init(&rig.loop), 0);
+	rig.stopped = false;
 	if (engine_open(&rig.engine, &rig.loop, -1, 0, &o, &hooks, &e) < 0)
 		fail_msg("%s", e.text);
 }
@@ -150,9 +153,7 @@ static bool is_set(void *data)
 
 void rig_close(void)
 {
-	rig.stopped = false;
 	engine_stop(rig.engine, on_stopped, &rig.stopped);
-	assert_false(rig.stopped);
 	rig_until(is_set, &rig.stopped);
 	engine_close(rig.engine);
 	rig.engine = NULL;
@@ -177,6 +178,7 @@ int rig_setup(void **state)
 	uv_loop_init(&loop); /* it keeps what it opens the first time */
 	uv_loop_close(&loop);
 	rig.n_fds = rig_count_fds();
+	rig.n_told = 0; /* what a test that failed has left */
 	rig_open(NULL);
 	return 0;
 }
@@ -296,4 +298,72 @@ void rig_box_gone(struct box *b)
 	rig_until(box_was_told, &waiting);
 	assert_int_equal(box_state(b), BOX_GONE);
 	box_let_go(b);
+}
+
+struct reaching {
+	struct live *live;
+	enum live_state state;
+	const char *text;
+};
+
+static bool has_reached(void *data)
+{
+	const struct reaching *r = data;
+	return live_state(r->live) >= r->state;
+}
+
+void rig_reach(struct live *l, enum live_state state)
+{
+	struct reaching r = {l, state, NULL};
+	rig_until(has_reached, &r);
+	assert_int_equal(live_state(l), state);
+}
+
+static bool has_said(void *data)
+{
+	const struct reaching *r = data;
+	return strstr(buf_str(&rig_told(live_id(r->live))->output), r->text) != NULL ||
+		live_state(r->live) == LIVE_ENDED;
+}
+
+void rig_says(struct live *l, const char *text)
+{
+	struct reaching r = {l, LIVE_RUNNING, text};
+	rig_reach(l, LIVE_RUNNING);
+	rig_until(has_said, &r);
+	assert_non_null(strstr(buf_str(&rig_told(live_id(l))->output), text));
+}
+
+static void on_quiet(uv_timer_t *timer)
+{
+	*(bool *)timer->data = true;
+}
+
+void rig_quiet(unsigned ms)
+{
+	bool over = false;
+	uv_timer_t timer;
+	uv_timer_init(&rig.loop, &timer);
+	timer.data = &over;
+	uv_timer_start(&timer, on_quiet, ms, 0);
+	rig_until(is_set, &over);
+	uv_close((uv_handle_t *)&timer, NULL);
+	uv_run(&rig.loop, UV_RUN_NOWAIT);
+}
+
+unsigned rig_find_children(const char *comm, pid_t *ret, unsigned room)
+{
+	char path[64], text[8192], name[32];
+	unsigned n = 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	if (file_read_text(-1, path, text, sizeof(text)) < 0)
+		return 0;
+	for (char *c = text; *c; c = strchr(c, ' ') + 1) {
+		pid_t pid = (pid_t)strtol(c, NULL, 10);
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		if (file_read_text(-1, path, name, sizeof(name)) > 0 &&
+			strncmp(name, comm, strlen(comm)) == 0 && n < room)
+			ret[n++] = pid;
+	}
+	return n;
 }

@@ -67,24 +67,31 @@ static void on_room(void *data)
 	live_changed(b->live);
 }
 
-/* All of it is there: in a pipe, or where that is too small in a file that nobody can change. */
-static int open_text(const struct body *b)
+/* As a file that nobody can change: more than a pipe takes at once. */
+static int open_large_text(const struct engine_request *request)
 {
-	const char *text = b->request.stdin_text;
-	size_t size = b->request.stdin_size;
+	int fd = memfd_sealed("stdin", request->stdin_text, request->stdin_size);
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* All of it is there before the program is. */
+static int open_text(const struct engine_request *request)
+{
+	ssize_t size = (ssize_t)request->stdin_size;
 	int fds[2];
 	if (size > PIPE_ROOM)
-		return memfd_sealed("stdin", text, size);
+		return open_large_text(request);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
-	/* a user with too many pipes gets smaller ones */
-	bool whole = write(fds[1], text, size) == (ssize_t)size;
+	bool whole = write(fds[1], request->stdin_text, (size_t)size) == size;
 	fd_close(fds[1]);
 	if (whole)
 		return fds[0];
-	fd_close(fds[0]);
-	return memfd_sealed("stdin", text, size);
+	fd_close(fds[0]); /* a user with very many pipes gets small ones */
+	return open_large_text(request);
 }
 
 static int open_stdin(struct body *b, struct error *e)
@@ -98,7 +105,7 @@ static int open_stdin(struct body *b, struct error *e)
 		b->feed.data = b;
 		r = feed_open(&b->feed, b->engine->loop, &b->stdio[0]);
 	} else {
-		b->stdio[0] = request->stdin_text ? open_text(b)
+		b->stdio[0] = request->stdin_text ? open_text(request)
 						  : fcntl(b->engine->null_fd, F_DUPFD_CLOEXEC, 3);
 	}
 	if (r < 0 || b->stdio[0] < 0)

@@ -84,7 +84,7 @@ static void on_parked(struct talk *t)
 		box_parked(p->box, p);
 	if (p->pool)
 		pool_parked(p->pool, p);
-	if (p->body)
+	if (p->body && p->state == PARKED_READY) /* the box may have given it away just now */
 		live_parked(p->body);
 }
 

@@ -146,6 +146,8 @@ static int fail_unknown(struct arena *a, const char *name, const struct strv *di
 			strv_push(a, &names, more.v[j]);
 	}
 	error_set(e, BLAME_REQUEST, 0, "no policy is called '%s'", name);
+	if (e)
+		e->errnum = ENOENT; /* for those who act on it: its words would add nothing */
 	const char *near = nearest_name(name, names.v);
 	if (near)
 		return error_hint(e, "did you mean '%s'?", near);

@@ -81,6 +81,24 @@ struct told *rig_end(struct live *l);
 struct box *rig_box(const char *policy_text);
 void rig_box_gone(struct box *b);
 
+/* First of all in a test. */
+#define NEEDS_ROOT()                                                                               \
+	do {                                                                                       \
+		if (getuid() != 0) {                                                               \
+			print_message("only root may make groups and boxes everywhere\n");         \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* Until @l is in @state. */
+void rig_reach(struct live *l, enum live_state state);
+/* Until its output has @text. */
+void rig_says(struct live *l, const char *text);
+/* Until nothing happens for @ms. */
+void rig_quiet(unsigned ms);
+/* The pids of this process's children that are named @comm; how many. */
+unsigned rig_find_children(const char *comm, pid_t *ret, unsigned room);
+
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 #endif

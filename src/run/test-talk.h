@@ -36,9 +36,6 @@ struct bench {
 	bool closed;
 };
 
-/* As on a kernel without Landlock. */
-static bool bench_is_old;
-
 /* One talk and what has been told of it. */
 struct scene {
 	struct talk talk;
@@ -97,8 +94,6 @@ static inline void bench_open(struct bench *b, const struct request *request)
 	*b = (struct bench){.n_fds = count_fds(), .image = -1};
 	find_program(b->path);
 	host_probe(&b->host, &b->a, false);
-	if (bench_is_old)
-		b->host.landlock_abi = 0;
 	if (!b->host.userns.usable)
 		skip();
 	prepare_box(b, request);
