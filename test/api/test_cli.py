@@ -4,14 +4,13 @@
 import hashlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
 
 import pytest
 
-from support import descendants, helper, seconds, wait_until
+from support import alive, descendants, helper, seconds, wait_until
 from terminal import CONTROL_C, CONTROL_D, Terminal
 
 SHELL = ["sh", "-c"]
@@ -50,7 +49,7 @@ def running(api, box):
 
 
 def test_the_life_of_a_box(cli, api):
-    made = cli.command("box", "create", "--policy", "tool", "--memory", "256M")
+    made = cli.command("box", "create", "--policy", "tool", "--nofile", "500")
     box = made.out.strip()
     assert (made.status, made.err, made.out) == (0, "", box + "\n")
     listed = json.loads(cli.command("box", "list", "--json").out)["boxes"]
@@ -193,9 +192,10 @@ def test_many_at_once(cli, box):
 # ---- signals ----
 
 
-def start(cli, box, script, *options):
+def start(cli, box, script, *options, **popen):
     """A run in the background, once its program has written a line."""
-    process = cli.start("exec", *options, box, *SHELL, script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    popen = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0} | popen
+    process = cli.start("exec", *options, box, *SHELL, script, **popen)
     assert process.stdout.readline() == b"ready\n"
     return process
 
@@ -266,7 +266,7 @@ def test_signal_and_kill(cli, api, box):
 
 def test_attach_to_what_runs(cli, api, box):
     """From the beginning, by several, and to its end."""
-    first = start(cli, box, "echo ready; read x; echo done $x; exit 4")
+    first = start(cli, box, "echo ready; read x; echo done $x; exit 4", stdin=subprocess.PIPE)
     run = the_run(api, box)
     others = [cli.start("attach", run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) for _ in range(3)]
     for other in others:
@@ -356,7 +356,7 @@ def test_the_daemon_goes_away(cli, daemon, box):
     daemon.kill()
     result = cli.finish(process, 10)
     assert result.status == 125 and "lost run" in result.err and "(blame: host)" in result.err
-    wait_until(lambda: not [p for p in before if pathlib.Path(f"/proc/{p}").exists()], what="the end of its boxes")
+    wait_until(lambda: not alive(before), what="the end of its boxes")
     assert "no daemon at" in cli.command("exec", box, "true").err
     daemon.start()
 
