@@ -117,6 +117,7 @@ static void box_free(struct box *b)
 	post_cancel(&e->posts, &b->ahead);
 	free(b->fault);
 	free(b->policy_name);
+	free(b->cwd);
 	free(b);
 	engine_less(e);
 }

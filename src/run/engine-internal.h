@@ -185,6 +185,7 @@ struct box {
 	enum box_state state;
 	char id[RUN_ID_SIZE];
 	char *policy_name;
+	char *cwd; /* where its runs start; NULL: where the policy says */
 	struct recipe *recipe;
 	struct group *group;
 	struct talk_box inside;

@@ -87,6 +87,14 @@ static struct policy_page *open_policy(
 	return policy_book_open(&e->book, r->request.policy ? r->request.policy : "default", error);
 }
 
+static int check_cwd(const char *cwd, struct error *error)
+{
+	if (!cwd || cwd[0] == '/')
+		return 0;
+	return error_set(error, BLAME_REQUEST, EINVAL,
+		"the working directory '%.200s' is not absolute", cwd);
+}
+
 /* Its policy, and what of the request shows to be wrong before anything is looked for. */
 static int check_request(struct body *b, struct error *error)
 {
@@ -95,9 +103,8 @@ static int check_request(struct body *b, struct error *error)
 	const struct request *request = &b->request.request;
 	if (request->argv.n == 0)
 		return error_set(error, BLAME_REQUEST, EINVAL, "there is no command");
-	if (b->request.cwd && b->request.cwd[0] != '/')
-		return error_set(error, BLAME_REQUEST, EINVAL,
-			"the working directory '%.200s' is not absolute", b->request.cwd);
+	if (check_cwd(b->request.cwd, error) < 0)
+		return -1;
 	if (b->box && prepare_entry_check(&b->box->recipe->prepared, request, error) < 0)
 		return -1;
 	return prepare_policy(&b->prepared, request, &caller, &b->a, error);
@@ -174,7 +181,8 @@ void engine_each_run(struct engine *e, void (*each)(void *data, struct live *liv
 
 /* ---- boxes ---- */
 
-static int make_box(struct engine *e, struct recipe *r, struct box **ret, struct error *error)
+static int make_box(
+	struct engine *e, struct recipe *r, const char *cwd, struct box **ret, struct error *error)
 {
 	const struct limits *limits = &r->prepared.policy.limits;
 	struct share share = {.boxes = 1, .memory_bytes = admission_memory(limits)};
@@ -186,6 +194,8 @@ static int make_box(struct engine *e, struct recipe *r, struct box **ret, struct
 		return -1;
 	}
 	struct box *b = box_new(e, r, &share);
+	if (cwd && !(b->cwd = strdup(cwd)))
+		out_of_memory();
 	if ((!r->plan.wants_group ||
 		    group_open(&b->group, &e->host.cgroup, &spec, by, error) == 0) &&
 		(b->spare = parked_open(e, r, b, NULL, NULL, error))) {
@@ -205,12 +215,14 @@ int engine_box(struct engine *e, const struct engine_request *request,
 		return -1;
 	if (request->request.argv.n > 0)
 		return error_set(error, BLAME_REQUEST, EINVAL, "a box has no command of its own");
+	if (check_cwd(request->cwd, error) < 0)
+		return -1;
 	struct policy_page *page = open_policy(e, request, error);
 	if (!page)
 		return worded(error);
 	struct recipe *r = recipe_new(e, page, &request->request, error);
 	policy_page_let_go(page);
-	if (!r || make_box(e, r, ret, error) < 0)
+	if (!r || make_box(e, r, request->cwd, ret, error) < 0)
 		return worded(error);
 	return 0;
 }

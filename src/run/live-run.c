@@ -352,6 +352,14 @@ static void set_affinity(struct body *b)
 				pid, sizeof(plan->cpu_mask), (const cpu_set_t *)plan->cpu_mask);
 }
 
+/* NULL: where the policy says. */
+static const char *start_directory(const struct body *b)
+{
+	if (b->request.cwd)
+		return b->request.cwd;
+	return b->box ? b->box->cwd : NULL;
+}
+
 static int go(struct body *b, struct error *e)
 {
 	const struct plan *plan = &b->prepared.plan;
@@ -359,7 +367,7 @@ static int go(struct body *b, struct error *e)
 		.exec_paths = plan->exec_paths,
 		.argv = plan->argv,
 		.envp = plan->envp,
-		.cwd = b->request.cwd,
+		.cwd = start_directory(b),
 		.tty = b->live->has_terminal,
 		.look = look_of(&b->request),
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},

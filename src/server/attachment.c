@@ -2,6 +2,7 @@
 #include "server/attachment.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,16 @@ static bool is_behind(const struct attachment *a)
 			a->in_size >= ATTACH_HEAD_SIZE + head.size);
 }
 
+/*
+ * A Unix socket tells a client that is gone from one that only sends no more (unix(7)); with TCP both
+ * are the same at first. Who only looked on must not end somebody else's stdin by going.
+ */
+static bool is_gone(const struct attachment *a)
+{
+	struct pollfd p = {.fd = a->fd};
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
 /* Not so many at a time that others have to wait. False when the client is gone. */
 static bool take_in(struct attachment *a)
 {
@@ -260,6 +271,8 @@ static bool take_in(struct attachment *a)
 	ssize_t n = recv(a->fd, a->in + a->in_size, sizeof a->in - a->in_size, MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+	if (n == 0 && is_gone(a))
+		return false;
 	if (n == 0) {
 		end_in(a); /* the rest of a frame is nothing */
 		return true;

@@ -76,7 +76,7 @@ def test_a_box_has_what_was_asked_for(cli):
     assert result.out == f"{cli.cwd}/given\nhellopolicy option\n"
     assert (cli.cwd / "given/new").read_text() == "\n"
     assert "hidden/text" in result.err
-    again = execute(cli, box, "--", *SHELL, "pwd", cwd="/").out
+    again = execute(cli, box, "pwd", cwd="/").out
     assert again == f"{cli.cwd}/given\n"
     elsewhere = cli.command("exec", "--workdir", "/usr", box, "pwd")
     assert elsewhere.out == "/usr\n"
