@@ -286,8 +286,8 @@ static int loop(struct attachment *t, struct error *e)
 static int open_stream(struct attachment *t, struct arena *a, struct error *e)
 {
 	const struct attachment_request *r = t->request;
-	const char *path = client_path(
-		a, r->owner ? "/v1/runs/%s/attach?gone=cancel" : "/v1/runs/%s/attach", r->run);
+	const char *path = client_path(a,
+		r->owner ? "/v1/runs/%s/attach?gone=cancel&pace=1" : "/v1/runs/%s/attach", r->run);
 	return client_upgrade(&t->stream, path, ATTACH_PROTOCOL, e);
 }
 

@@ -104,6 +104,7 @@ struct live {
 	enum live_state state;
 	char id[RUN_ID_SIZE], box_id[RUN_ID_SIZE]; /* box_id "": a box of its own */
 	bool has_terminal, begun, changed;
+	unsigned output_holders;
 	uid_t uid;
 	struct queue_entry waiting;
 	struct share share;

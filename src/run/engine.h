@@ -158,6 +158,11 @@ void live_follow_no_more(struct live_follower *f);
 ssize_t live_stdin(struct live *l, const char *bytes, size_t size, struct error *e);
 /* After what was taken comes the end of the file; a terminal gets its end-of-file character. */
 int live_stdin_close(struct live *l, struct error *e);
+/*
+ * As long as somebody holds it, nothing is read of what the program writes: it waits, as for a pipe
+ * that is full. Each hold is undone once.
+ */
+void live_hold_output(struct live *l, bool hold);
 int live_resize(struct live *l, unsigned short rows, unsigned short cols, struct error *e);
 /* To the payload. A run that waits in the queue ends as cancelled. */
 int live_signal(struct live *l, int sig, const struct engine_client *by, struct error *e);

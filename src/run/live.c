@@ -333,6 +333,13 @@ int live_stdin_close(struct live *l, struct error *e)
 	return 0;
 }
 
+void live_hold_output(struct live *l, bool hold)
+{
+	l->output_holders += hold ? 1 : -1u;
+	if (l->body)
+		output_hold(&l->body->output, l->output_holders > 0);
+}
+
 int live_resize(struct live *l, unsigned short rows, unsigned short cols, struct error *e)
 {
 	struct body *b = l->body;

@@ -29,7 +29,7 @@ static void on_readable(uv_poll_t *handle, int status, int events);
 
 static void read_on(struct output_stream *s)
 {
-	if (s->fd >= 0 && s->pending == 0)
+	if (s->fd >= 0 && s->pending == 0 && !s->owner->held)
 		uv_poll_start(&s->readable, UV_READABLE | UV_DISCONNECT, on_readable);
 }
 
@@ -292,6 +292,19 @@ void output_stop_reading(struct output *o)
 		end_stream(&o->stream[i]);
 }
 
+void output_hold(struct output *o, bool held)
+{
+	if (o->held == held)
+		return;
+	o->held = held;
+	o->last_us = time_monotonic_us();
+	for (int i = 0; i < 2; i++)
+		if (!held)
+			read_on(&o->stream[i]);
+		else if (o->stream[i].fd >= 0)
+			uv_poll_stop(&o->stream[i].readable);
+}
+
 void output_start(struct output *o)
 {
 	for (int i = 0; i < 2; i++)
@@ -300,7 +313,7 @@ void output_start(struct output *o)
 
 bool output_is_blocked(const struct output *o)
 {
-	return o->stream[0].pending > 0 || o->stream[1].pending > 0;
+	return o->held || o->stream[0].pending > 0 || o->stream[1].pending > 0;
 }
 
 /* What the caller does not take in time it does not get; the log does. */

@@ -60,6 +60,7 @@ struct output {
 	uint64_t seen_bytes;
 	uint64_t last_us; /* monotonic: when there last was any, or when somebody made us wait */
 	bool limit_told;
+	bool held; /* nothing is read for now */
 	bool for_log_only; /* there is no caller: it goes nowhere but to hooks.seen */
 };
 
@@ -85,9 +86,14 @@ void output_open_terminal_for_log(
 int output_read_from_take(struct output *o, int master);
 /* Read no more: what the payload still writes is lost. */
 void output_stop_reading(struct output *o);
+/*
+ * Read nothing for now, and again: what the payload writes waits in its pipe, as it would for a
+ * caller who does not read.
+ */
+void output_hold(struct output *o, bool held);
 /* Begin to read. */
 void output_start(struct output *o);
-/* True while a stream waits for the caller to read. */
+/* True while a stream waits for the caller to read, or is held. */
 bool output_is_blocked(const struct output *o);
 /*
  * The payload's processes are gone: read what is left in the pipes (at most what a pipe holds),

@@ -24,6 +24,7 @@ struct attachment {
 	struct stream *stream;
 	struct engine_client client;
 	bool is_tcp, cancels; /* when the client goes before the run has ended */
+	bool paces, holds; /* the program waits for this client; it does now */
 	int fd;
 	uv_poll_t poll;
 	struct live_follower follower;
@@ -291,11 +292,21 @@ static void on_closed(uv_handle_t *handle)
 	free(a);
 }
 
+/* While something is on its way to the client, nothing more is read of what the program writes. */
+static void hold(struct attachment *a, bool wanted)
+{
+	if (!a->paces || a->holds == wanted)
+		return;
+	a->holds = wanted;
+	live_hold_output(a->live, wanted);
+}
+
 static void end(struct attachment *a)
 {
 	if (a->ended)
 		return;
 	a->ended = true;
+	hold(a, false);
 	live_follow_no_more(&a->follower);
 	uv_close((uv_handle_t *)&a->poll, on_closed); /* before its descriptor is */
 	stream_free(a->stream);
@@ -335,6 +346,7 @@ static void on_told(struct live_follower *f, struct live *live)
 
 static void wait_for_more(struct attachment *a)
 {
+	hold(a, a->out.size > 0 || a->more);
 	bool behind = is_behind(a);
 	int events = a->is_tcp ? 0 : UV_PRIORITIZED;
 	if (!a->in_ended && !behind)
@@ -395,6 +407,7 @@ static void on_upgrade(void *server, struct MHD_Connection *connection, void *co
 		.stream = x->stream,
 		.client = exchange_client(x),
 		.is_tcp = x->peer->is_tcp};
+	a->paces = exchange_flag(x, QUERY_PACE);
 	a->cancels = gone && strcmp(gone, "cancel") == 0;
 	x->stream = NULL;
 	live_hold(a->live);

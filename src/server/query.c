@@ -46,6 +46,7 @@ static const struct {
 	[QUERY_NOW] = {"now", flag_fault},
 	[QUERY_FOLLOW] = {"follow", flag_fault},
 	[QUERY_CLOSE] = {"close", flag_fault},
+	[QUERY_PACE] = {"pace", flag_fault},
 	[QUERY_GONE] = {"gone", gone_fault},
 	[QUERY_STREAM] = {"stream", stream_fault},
 	[QUERY_LIMIT] = {"limit", limit_fault},

@@ -20,7 +20,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/runs/*/stdin", BODY_STREAM, 0, Q(CLOSE), handle_run_stdin, take_run_stdin},
 	{"POST", "/v1/runs/*/signal", BODY_JSON, TINY_MAX, 0, handle_run_signal},
 	{"POST", "/v1/runs/*/resize", BODY_JSON, TINY_MAX, 0, handle_run_resize},
-	{"GET", "/v1/runs/*/attach", BODY_NONE, 0, Q(GONE), handle_run_attach},
+	{"GET", "/v1/runs/*/attach", BODY_NONE, 0, Q(GONE) | Q(PACE), handle_run_attach},
 	{"POST", "/v1/boxes", BODY_JSON, RUN_MAX, Q(WAIT), handle_box_make},
 	{"GET", "/v1/boxes", BODY_NONE, 0, 0, handle_box_list},
 	{"GET", "/v1/boxes/*", BODY_NONE, 0, 0, handle_box_get},

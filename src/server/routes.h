@@ -17,6 +17,7 @@ enum query {
 	QUERY_NOW,
 	QUERY_FOLLOW,
 	QUERY_CLOSE,
+	QUERY_PACE,
 	QUERY_FLAGS_,
 	QUERY_GONE = QUERY_FLAGS_, /* "cancel" or "leave" */
 	QUERY_STREAM, /* "stdout" or "stderr" */

@@ -154,12 +154,31 @@ def test_stdin_is_passed_to_its_end(cli, box, size):
 
 
 def test_output_is_passed_whole(cli, box):
-    """Of what goes through at once, and more than the record keeps of it."""
-    process = cli.start("exec", box, *SHELL, "head -c 50000000 /dev/urandom | tee /tmp/f; sha256sum </tmp/f >&2",
-                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """More than the record keeps, to a caller who does not read at first: the program waits for it."""
+    line, size = b"0123456789abcdef" * 8 + b"\n", 90_000_000
+    process = cli.start("exec", box, *SHELL, f"yes {line.decode().strip()} | head -c {size}", stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    digest, seen = hashlib.sha256(), 0
+    while piece := process.stdout.read(1 << 20):
+        digest.update(piece)
+        seen += len(piece)
+    assert cli.finish(process).status == 0
+    assert seen == size
+    assert digest.digest() == hashlib.sha256((line * (size // len(line) + 1))[:size]).digest()
+
+
+def test_bytes_of_all_kinds_are_passed(cli, box):
+    data = bytes(range(256)) * 1000 + os.urandom(1 << 20)
+    assert execute(cli, box, *SHELL, "cat; cat >&2 /dev/null", input=data).stdout == data
+
+
+def test_waiting_for_the_caller_is_no_silence(cli, box):
+    process = cli.start("exec", "--idle-timeout", "1s", box, *SHELL, "yes | head -c 3000000", stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE)
+    time.sleep(2.5)
     result = cli.finish(process)
-    assert len(result.stdout) == 50000000
-    assert hashlib.sha256(result.stdout).hexdigest() == result.err.split()[0]
+    assert (result.status, len(result.stdout)) == (0, 3000000), result.err
 
 
 def test_streams_are_kept_apart(cli, box):

@@ -68,7 +68,7 @@ def test_output_comes_as_it_was_written(bulkhead, daemon):
     result = bulkhead.command("exec", "b1", "true")
     assert (result.status, result.stdout) == (0, out)
     assert result.stderr == err + b"bulkhead: 7 bytes of output were not kept here\n"
-    assert daemon.attached_to == ["/v1/runs/r1/attach?gone=cancel"]
+    assert daemon.attached_to == ["/v1/runs/r1/attach?gone=cancel&pace=1"]
 
 
 def test_frames_in_pieces(bulkhead, daemon):
