@@ -216,23 +216,32 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
-    def children(self, name=None):
-        """Its own children that are alive, by pid: with the zygote, what there is of boxes."""
+    def children(self):
+        """Its own children that are alive: {pid: (comm, pid inside of a box or 0, start)}."""
         found = {}
         for pid, state in descendants(self.pid).items():
             with contextlib.suppress(OSError):
-                stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-                comm = stat[stat.index("(") + 1:stat.rindex(")")]
-                parent = int(stat[stat.rindex(")") + 2:].split()[1])
-                if parent == self.pid and state not in "ZX" and name in (None, comm):
-                    found[pid] = comm
+                comm, fields = stat_of(pid)
+                inside = re.search(r"^NSpid:\s*\d+\s+(\d+)", read(pid, "status"), re.MULTILINE)
+                if int(fields[1]) == self.pid and state not in "ZX":
+                    found[pid] = (comm, int(inside[1]) if inside else 0, int(fields[19]))
         return found
 
     def zygote(self):
-        return wait_until(lambda: list(self.children("bulkhead-zygote")), what="a zygote")[0]
+        """Makers have its name too, and are younger."""
+        def oldest():
+            found = {pid: start for pid, (comm, inside, start) in self.children().items() if comm == "bulkhead-zygote" and not inside}
+            return min(found, key=found.get, default=None)
+        return wait_until(oldest, what="a zygote")
+
+    def parked(self):
+        """Payloads that wait for their command."""
+        return [pid for pid, (comm, inside, _) in self.children().items() if comm == "bulkhead-zygote" and inside > 1]
 
     def inits(self):
-        return sorted(self.children("bulkhead-init"))
+        """Of its boxes, the oldest first."""
+        found = {pid: start for pid, (comm, inside, start) in self.children().items() if comm == "bulkhead-init" and inside == 1}
+        return sorted(found, key=found.get)
 
     def groups(self):
         """Its groups, with all below them."""
@@ -248,5 +257,15 @@ class Daemon:
         return found
 
 
+def read(pid, name):
+    return pathlib.Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+
+
+def stat_of(pid):
+    """Name, and the fields behind it: state, parent, …"""
+    text = read(pid, "stat")
+    return text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+
+
 def resident(pid):
-    return int(re.search(r"^VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1])
+    return int(re.search(r"^VmRSS:\s+(\d+)", read(pid, "status"), re.MULTILINE)[1])

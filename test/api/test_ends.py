@@ -29,17 +29,10 @@ def late(took, bound, lateness):
 
 def stop_spares(daemon):
     """Stop the payloads that wait in boxes, so that they do not do what they are told: their pids."""
-    spares = wait_until(lambda: [pid for pid, comm in daemon.children().items() if not comm.startswith("bulkhead-")] or
-                        parked(daemon), what="a payload that waits")
+    spares = wait_until(daemon.parked, what="a payload that waits")
     for pid in spares:
         os.kill(pid, signal.SIGSTOP)
     return spares
-
-
-def parked(daemon):
-    """Those that have not been exec'd look like the zygote, but are not it."""
-    zygotes = [min(daemon.children("bulkhead-zygote"))]
-    return [pid for pid in daemon.children() if pid not in zygotes and pid not in daemon.inits()]
 
 
 def test_a_stuck_console_holds_up_nobody_else(daemon, api):
@@ -248,23 +241,16 @@ def test_an_init_that_is_killed_at_any_moment_takes_its_box_along(daemon, api):
     kept = api.box()
     for i in range(KILLS):
         box = api.box()
-        inits = daemon.inits()
+        init = daemon.inits()[-1]
         with Load(api, [box], 2) as doomed, Load(api, [kept], 2) as safe:
             for _ in moments(1, i):
-                os.kill(newest(inits), signal.SIGKILL)
+                os.kill(init, signal.SIGKILL)
             wait_until(lambda: api.get(f"/v1/boxes/{box}")["state"] == "gone", what="the end of the box")
             assert api.get(f"/v1/boxes/{box}")["fault"]
             wait_until(lambda: doomed.lost, what="an answer to those who were in it")
         assert safe.lost == []
         assert {x for x in doomed.lost if isinstance(x, str)} <= {"external_kill", "crash", "setup_failed", "shutdown"}, doomed.lost
         api.request("POST", f"/v1/boxes/{box}/runs", {"argv": ["true"]}).problem(410, "stopped")
-
-
-def newest(pids):
-    def start(pid):
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[19])
-    return max(pids, key=start)
 
 
 def test_a_daemon_that_is_killed_at_any_moment_leaves_nothing(daemon, api):
