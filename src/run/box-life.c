@@ -17,8 +17,10 @@
  *   GONE      it holds nothing.
  */
 
-#define LOOK_MS   2
-#define LOOKS_MAX 1000
+#define LOOK_MS     2
+#define LOOKS_MAX   1000
+
+#define INIT_KILLED "the box's init was killed"
 
 static void finish(struct box *b);
 
@@ -46,8 +48,10 @@ static void on_init_ended(struct child *c, int status)
 		set_fault(b, "its init was killed");
 	for (struct body *body = b->bodies, *next; body; body = next) {
 		next = body->next_in_box;
-		if (body->watched)
-			watch_box_gone(&body->watch, "the box's init was killed");
+		if (body->parked)
+			live_abort(body, INIT_KILLED);
+		else if (body->watched)
+			watch_box_gone(&body->watch, INIT_KILLED);
 	}
 	if (on_its_own)
 		box_stop(b, ACT_SHUTDOWN, true, 0);

@@ -167,6 +167,8 @@ void live_end_unstarted(struct body *b, const struct error *why);
 void live_parked(struct body *b);
 void live_running(struct body *b);
 void live_failed(struct body *b, const struct setup_failure *why);
+/* Its parked payload is not to go on, for that reason (which lasts): live_failed() comes. */
+void live_abort(struct body *b, const char *why);
 /* All there is for a verdict. */
 void live_conclude(struct body *b);
 /* The last process of it is gone: give back what it held. */

@@ -394,6 +394,14 @@ void live_parked(struct body *b)
 	talk_abort(&b->parked->talk);
 }
 
+void live_abort(struct body *b, const char *why)
+{
+	if (b->o.setup.stage == SETUP_NONE)
+		b->o.setup = (struct setup_failure){
+			.stage = SETUP_BOX, .blame = BLAME_HOST, .what = why};
+	talk_abort(&b->parked->talk);
+}
+
 static void connect_terminal(struct body *b)
 {
 	int for_output = fcntl(b->pty.master, F_DUPFD_CLOEXEC, 3);
