@@ -14,7 +14,7 @@
  */
 int plan_memfd(const struct plan *plan, size_t *ret_bytes, struct error *e);
 
-/* A sealed memfd of @size bytes at @data; -1 with errno. */
+/* A sealed memfd of @size bytes at @data, to be read from its beginning; -1 with errno. */
 int memfd_sealed(const char *name, const void *data, size_t size);
 
 #endif

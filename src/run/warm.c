@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/parse.h"
+#include "run/plan-memfd.h"
 
 /* No word of the program's is longer. */
 #define MAX_ANSWER 64
@@ -36,17 +36,6 @@ static void encode(const struct warm_words *words, struct buf *b)
 	buf_putc(b, '\0');
 	put_all(b, &words->argv);
 	put_all(b, &words->envp);
-}
-
-/* Sealed: what was checked here is what is read there. */
-static int file_of(const struct buf *b, struct error *e)
-{
-	cleanup_fd int fd = memfd_create("bulkhead-words", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || fd_write_all(fd, b->data, b->size) < 0 ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
-			0)
-		return error_set(e, BLAME_HOST, errno, "cannot make a file for the arguments");
-	return fd_take(&fd);
 }
 
 static ssize_t send_packet(int socket, const void *data, size_t size, const int *fds, size_t n)
@@ -78,9 +67,9 @@ static int send_run(int socket, const struct warm_words *words, struct error *e)
 			"arguments and environment are too large: %zu bytes, of at most %u", b.size,
 			WARM_MAX_FILE);
 	bool fits = b.size <= WARM_MAX_PACKET;
-	cleanup_fd int file = fits ? -1 : file_of(&b, e);
+	cleanup_fd int file = fits ? -1 : memfd_sealed("bulkhead-words", b.data, b.size);
 	if (!fits && file < 0)
-		return -1;
+		return error_set(e, BLAME_HOST, errno, "cannot make a file for the arguments");
 	fds[3] = file;
 	ssize_t n = fits ? send_packet(socket, b.data, b.size, fds, 3)
 			 : send_packet(socket, "file", sizeof("file"), fds, 4);
