@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from support import check_schema, descendants, groups, schema, seconds, wait_until
+from support import alive, check_schema, descendants, groups, schema, seconds, wait_until
 
 
 class Connection(http.client.HTTPConnection):
@@ -116,6 +116,10 @@ class Api:
         made = self.request("POST", "/v1/boxes?wait=1", members).expect(201).json
         assert made["state"] == "ready", made
         return made["id"]
+
+    def groups(self):
+        """Whether there are groups here, for this user, that tell who belongs to which run."""
+        return self.get("/v1/host")["cgroup"]["rung"] != "none"
 
     def remove(self, box, now=False):
         return self.request("DELETE", f"/v1/boxes/{box}?wait=1" + ("&now=1" if now else "")).expect(200, 410)
@@ -255,6 +259,15 @@ class Daemon:
             found[f"descriptors of {name}"] = len(os.listdir(f"/proc/{pid}/fd"))
             found[f"KiB of {name}"] = resident(pid)
         return found
+
+
+def living(pids):
+    """Those of them that are not dead. What a dead daemon has left is ours to reap: an init waits for all in its box."""
+    for pid, state in descendants().items():
+        if state == "Z":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+    return alive(pids)
 
 
 def read(pid, name):
