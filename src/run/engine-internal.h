@@ -102,6 +102,7 @@ struct live {
 	struct live *next_ended; /* of those remembered */
 	unsigned holders;
 	enum live_state state;
+	int exit_status; /* -1: it has none yet */
 	char id[RUN_ID_SIZE], box_id[RUN_ID_SIZE]; /* box_id "": a box of its own */
 	bool has_terminal, begun, changed;
 	unsigned output_holders;

@@ -123,6 +123,7 @@ const char *live_key(const struct live *l); /* NULL: none */
 const char *live_policy(const struct live *l); /* its name */
 struct strv live_argv(const struct live *l); /* at least before it has ENDED */
 const char *live_verdict_json(const struct live *l); /* NULL before ENDED */
+int live_exit_status(const struct live *l); /* of `bulkhead run`; -1 before ENDED */
 const struct observation *live_observation(const struct live *l); /* NULL once it has ENDED */
 void *live_record(const struct live *l); /* what engine_hooks.begun returned; NULL before */
 bool live_has_terminal(const struct live *l);

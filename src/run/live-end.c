@@ -39,6 +39,7 @@ void live_conclude(struct body *b)
 		e->hooks.settled(e->hooks.data, l, &b->o);
 	verdict_decide(&verdict, &b->o, &b->a);
 	const char *json = verdict_format_json(&verdict, &b->o, &b->a);
+	l->exit_status = verdict.exit_status;
 	l->verdict_json = strdup(json);
 	if (!l->verdict_json)
 		out_of_memory();

@@ -44,6 +44,11 @@ const struct observation *live_observation(const struct live *l)
 	return l->body ? &l->body->o : NULL;
 }
 
+int live_exit_status(const struct live *l)
+{
+	return l->exit_status;
+}
+
 const char *live_key(const struct live *l)
 {
 	return l->key;
@@ -273,7 +278,7 @@ struct live *live_new(struct engine *e, const struct engine_request *request, ui
 	struct live *l = calloc(1, sizeof(*l));
 	if (!l)
 		out_of_memory();
-	*l = (struct live){.engine = e, .uid = uid, .tell = {.act = on_tell}};
+	*l = (struct live){.engine = e, .uid = uid, .exit_status = -1, .tell = {.act = on_tell}};
 	l->has_terminal = request->request.tty;
 	l->key = live_copy_name(request->request.key);
 	engine_new_id(l->id);

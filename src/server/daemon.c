@@ -97,8 +97,8 @@ static unsigned connections_of(const struct settings *s)
 {
 	struct rlimit limit;
 	uint64_t most = s->max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && most > limit.rlim_cur / 4)
-		most = limit.rlim_cur / 4;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && most > limit.rlim_max / 4)
+		most = limit.rlim_max / 4;
 	return most > 0 ? (unsigned)most : 1;
 }
 
@@ -164,11 +164,11 @@ static int begin(struct daemon *d, const struct settings *s, struct arena *a, st
 int daemon_run(const struct settings *s, struct arena *a, struct error *e)
 {
 	static struct daemon d;
-	raise_descriptors();
 	if (s->state && setenv("BULKHEAD_STATE", s->state, 1) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot keep '--state'");
 	if (begin(&d, s, a, e) < 0)
 		return -1;
+	raise_descriptors(); /* behind the zygote: the runs have what we were given */
 	unsigned port = listeners_port(&d.server.listeners);
 	if (port)
 		log_line("listening on TCP port %u", port);

@@ -72,35 +72,44 @@ SERVER(evicted, peers.evicted_total)
 enum kind { GAUGE, COUNTER };
 
 static const struct figure {
-	const char *name; /* of the metric without "bulkhead_" and "_total" */
+	const char *name; /* in JSON */
+	const char *metric; /* without "bulkhead_", and "_total" of a counter */
 	enum kind kind;
 	uint64_t (*get)(const struct sources *s);
 	const char *help;
 } figures[] = {
-	{"boxes", GAUGE, engine_boxes, "Boxes that live: kept, pooled, and of single runs."},
-	{"parked_boxes", GAUGE, engine_parked, "Boxes of the pool that wait for a run."},
-	{"runs_queued", GAUGE, engine_queued, "Runs that wait for room."},
-	{"runs_starting", GAUGE, engine_starting, "Runs on their way to exec."},
-	{"runs_running", GAUGE, engine_running, "Runs that are on."},
-	{"pool_hits", COUNTER, engine_pool_hits, "Runs that found a box ready."},
-	{"pool_misses", COUNTER, engine_pool_misses,
+	{"boxes", "boxes", GAUGE, engine_boxes,
+		"Boxes that live: kept, pooled, and of single runs."},
+	{"parked", "parked_boxes", GAUGE, engine_parked, "Boxes of the pool that wait for a run."},
+	{"queued", "runs_queued", GAUGE, engine_queued, "Runs that wait for room."},
+	{"starting", "runs_starting", GAUGE, engine_starting, "Runs on their way to exec."},
+	{"running", "runs_running", GAUGE, engine_running, "Runs that are on."},
+	{"pool_hits", "pool_hits", COUNTER, engine_pool_hits, "Runs that found a box ready."},
+	{"pool_misses", "pool_misses", COUNTER, engine_pool_misses,
 		"Runs of a pooled policy that found none ready."},
-	{"refused_runs", COUNTER, engine_refused_total, "Runs and boxes that were refused."},
-	{"zygote_restarts", COUNTER, engine_zygote_restarts,
+	{"refused_total", "refused_runs", COUNTER, engine_refused_total,
+		"Runs and boxes that were refused."},
+	{"zygote_restarts", "zygote_restarts", COUNTER, engine_zygote_restarts,
 		"How often the zygote had to be started anew."},
-	{"memory_promised_bytes", GAUGE, engine_memory_promised_bytes,
+	{"memory_promised_bytes", "memory_promised_bytes", GAUGE, engine_memory_promised_bytes,
 		"Memory limits of all that live, together."},
-	{"memory_admitted_bytes", GAUGE, engine_memory_bytes,
+	{"memory_bytes", "memory_admitted_bytes", GAUGE, engine_memory_bytes,
 		"What memory limits may promise together."},
-	{"connections", GAUGE, connections, "Clients that are connected."},
-	{"requests_working", GAUGE, exchanges, "Requests that are not fully answered."},
-	{"attachments", GAUGE, attached, "Clients that are attached to a run."},
-	{"requests", COUNTER, requests, "Requests since the start."},
-	{"connections_accepted", COUNTER, accepted, "Connections since the start."},
-	{"connections_turned_away", COUNTER, turned_away, "Connections that were refused."},
-	{"connections_evicted", COUNTER, evicted, "Idle connections that gave way to a new one."},
-	{"resident_memory_bytes", GAUGE, resident_bytes, "Memory of the daemon itself."},
-	{"start_time_seconds", GAUGE, since_s, "When the daemon started, in Unix time."},
+	{"connections", "connections", GAUGE, connections, "Clients that are connected."},
+	{"requests_working", "requests_working", GAUGE, exchanges,
+		"Requests that are not fully answered."},
+	{"attachments", "attachments", GAUGE, attached, "Clients that are attached to a run."},
+	{"requests_total", "requests", COUNTER, requests, "Requests since the start."},
+	{"connections_accepted_total", "connections_accepted", COUNTER, accepted,
+		"Connections since the start."},
+	{"connections_turned_away_total", "connections_turned_away", COUNTER, turned_away,
+		"Connections that were refused."},
+	{"connections_evicted_total", "connections_evicted", COUNTER, evicted,
+		"Idle connections that gave way to a new one."},
+	{"resident_memory_bytes", "resident_memory_bytes", GAUGE, resident_bytes,
+		"Memory of the daemon itself."},
+	{"start_time_seconds", "start_time_seconds", GAUGE, since_s,
+		"When the daemon started, in Unix time."},
 };
 
 static struct sources look(struct server *s)
@@ -126,8 +135,7 @@ void figures_put_json(struct server *s, struct buf *out)
 	const struct sources sources = look(s);
 	buf_puts(out, "{");
 	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-		buf_printf(out, "\"%s%s\":%" PRIu64 ",", figures[i].name,
-			figures[i].kind == COUNTER ? "_total" : "", figures[i].get(&sources));
+		buf_printf(out, "\"%s\":%" PRIu64 ",", figures[i].name, figures[i].get(&sources));
 	put_causes(&sources, out);
 	buf_puts(out, "}\n");
 }
@@ -161,8 +169,8 @@ void figures_put_openmetrics(struct server *s, struct buf *out)
 	const struct sources sources = look(s);
 	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
 		const struct figure *f = &figures[i];
-		put_family(out, f->name, f->kind, f->help);
-		buf_printf(out, "bulkhead_%s%s %" PRIu64 "\n", f->name,
+		put_family(out, f->metric, f->kind, f->help);
+		buf_printf(out, "bulkhead_%s%s %" PRIu64 "\n", f->metric,
 			f->kind == COUNTER ? "_total" : "", f->get(&sources));
 	}
 	put_runs(&sources, out);

@@ -29,6 +29,14 @@ static void put_id(struct buf *out, const char *id, const char *state)
 	object_put_member(out, "state", state);
 }
 
+static void put_exit_status(struct buf *out, int status)
+{
+	if (status >= 0)
+		buf_printf(out, ",\"exit_status\":%d", status);
+	else
+		buf_puts(out, ",\"exit_status\":null");
+}
+
 /* A verdict is stored as the line that it was written as. */
 static void put_verdict(struct buf *out, const char *json)
 {
@@ -50,6 +58,7 @@ void object_put_run(struct buf *out, const struct live *live)
 	object_put_member(out, "key", live_key(live));
 	object_put_member(out, "policy", live_policy(live));
 	buf_printf(out, ",\"tty\":%s", live_has_terminal(live) ? "true" : "false");
+	put_exit_status(out, live_exit_status(live));
 	put_verdict(out, live_verdict_json(live));
 	buf_putc(out, '}');
 }
@@ -61,6 +70,7 @@ void object_put_row(struct buf *out, const struct run_row *row)
 	object_put_member(out, "key", row->key);
 	object_put_member(out, "policy", row->policy);
 	buf_puts(out, ",\"tty\":false");
+	put_exit_status(out, row->exit_status);
 	put_verdict(out, row->verdict);
 	buf_putc(out, '}');
 }
