@@ -158,6 +158,7 @@ static bool settle(void)
 		sys_rt_sigaction(sig, &usual, NULL); /* KILL and STOP say EINVAL */
 	sys_umask(022);
 	sys_setsid(); /* fails where we lead a group already: then we lead a session */
+	sys_prctl(PR_SET_NAME, SYS_PTR("bulkhead-zygote"), 0, 0, 0);
 	return sys_rt_sigprocmask(SIG_SETMASK, &none, NULL) == 0 && sys_chdir("/") == 0 &&
 		sys_close_range(ZYGOTE_SOCKET + 1, ~0u, 0) == 0 &&
 		sys_fcntl(ZYGOTE_SOCKET, F_SETFD, FD_CLOEXEC) == 0 &&

@@ -32,7 +32,7 @@ struct zygote {
 int zygote_find(char ret_path[PATH_MAX], struct error *e);
 
 /*
- * Start @path. It gets nothing of ours but its socket: no environment, no descriptor, and an
+ * Start a sealed copy of @path. It gets nothing of ours but its socket: no environment, no descriptor, and an
  * oom_score_adj of 0 where ours is lower, which would go on to all programs. Our own child, to be reaped
  * by us. Best before anything else, as long as we are small. -1 with @e.
  */

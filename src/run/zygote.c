@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,10 +45,50 @@ int zygote_find(char ret_path[PATH_MAX], struct error *e)
 
 /* ---- starting one ---- */
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+static int new_memfd(void)
+{
+	static const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("bulkhead-zygote", flags | MFD_EXEC);
+	/* Linux before 6.3 has no such flag, and no need of it */
+	return fd < 0 && errno == EINVAL ? memfd_create("bulkhead-zygote", flags) : fd;
+}
+
+static int copy_all(int from, int to)
+{
+	ssize_t n;
+	while ((n = sendfile(to, from, NULL, 1 << 20)) > 0)
+		;
+	return n < 0 ? -1 : 0;
+}
+
+/*
+ * What runs is a copy that nobody can change. A program in a box can make the next one that is started
+ * there be the zygote's own file (a script with "#!/proc/self/exe"), and get hold of that by its
+ * /proc/PID/exe: past all of the box's mounts, as the host's root if it has that uid.
+ */
+static int open_copy(const char *path, struct error *e)
+{
+	static const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	cleanup_fd int file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot open '%s'", path);
+	cleanup_fd int copy = new_memfd();
+	if (copy < 0) {
+		error_set(e, BLAME_HOST, errno, "cannot make a memfd that may be executed");
+		return errno == EACCES ? error_hint(e, "sysctl vm.memfd_noexec=1") : -1;
+	}
+	if (copy_all(file, copy) < 0 || fcntl(copy, F_ADD_SEALS, seals) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot copy '%s'", path);
+	return fd_take(&copy);
+}
+
 /* What the child needs, which shares our memory until its exec. */
 struct launch {
-	const char *path;
-	int socket, null;
+	int program, socket, null;
 	struct rlimit descriptors;
 	bool raise_oom;
 	volatile int error; /* out: errno */
@@ -62,12 +104,14 @@ static void raise_oom_score(void)
 	sys_close(fd);
 }
 
-static long put_descriptors(const struct launch *l)
+static long put_descriptors(struct launch *l)
 {
 	/* out of the way of 0 to 3 first: any of them may be one of those */
+	int program = sys_fcntl(l->program, F_DUPFD_CLOEXEC, ZYGOTE_SOCKET + 1);
 	int socket = sys_fcntl(l->socket, F_DUPFD_CLOEXEC, ZYGOTE_SOCKET + 1);
 	int null = sys_fcntl(l->null, F_DUPFD_CLOEXEC, ZYGOTE_SOCKET + 1);
-	long r = socket < 0 ? socket : null;
+	long r = program < 0 ? program : socket < 0 ? socket : null;
+	l->program = program;
 	for (int i = 0; i < ZYGOTE_SOCKET && r >= 0; i++)
 		r = sys_dup3(null, i, 0);
 	return r < 0 ? r : sys_dup3(socket, ZYGOTE_SOCKET, 0);
@@ -82,7 +126,7 @@ static int launch_main(void *data)
 		raise_oom_score();
 	sys_prlimit64(0, RLIMIT_NOFILE, (const uint64_t *)&l->descriptors, NULL);
 	if (r >= 0)
-		r = sys_execve(l->path, argv, envp);
+		r = sys_execveat(l->program, "", argv, envp, AT_EMPTY_PATH);
 	l->error = (int)-r;
 	return 127;
 }
@@ -120,6 +164,9 @@ static long launch(struct launch *l, int *ret_pidfd)
 int zygote_start(struct zygote *ret, const char *path, struct error *e)
 {
 	int ends[2];
+	cleanup_fd int program = open_copy(path, e);
+	if (program < 0)
+		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot make a socket for the zygote");
 	cleanup_fd int ours = ends[0], its = ends[1];
@@ -127,7 +174,7 @@ int zygote_start(struct zygote *ret, const char *path, struct error *e)
 	if (null < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot open '/dev/null'");
 	struct launch l = {
-		.path = path,
+		.program = program,
 		.socket = its,
 		.null = null,
 		.descriptors = callers_descriptors(),
