@@ -32,6 +32,15 @@ static void let_go(struct child *c)
 	c->pidfd = fd_close(c->pidfd);
 }
 
+int child_take(struct child *c)
+{
+	if (c->pidfd < 0)
+		return -1;
+	c->closing = true;
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+	return fd_take(&c->pidfd);
+}
+
 static void on_readable(uv_poll_t *handle, int status, int events)
 {
 	struct child *c = handle->data;

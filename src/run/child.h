@@ -28,6 +28,8 @@ struct child {
  */
 int child_watch_take(struct child *c, uv_loop_t *loop, int pidfd);
 void child_signal(const struct child *c, int sig);
+/* Watch it no more: its pidfd, and it to be reaped, are the caller's. -1: it is reaped. */
+int child_take(struct child *c);
 /* How often @closed will be called from the loop, with @data as the handle's data (0 or 1). */
 unsigned child_fini(struct child *c, uv_close_cb closed, void *data);
 

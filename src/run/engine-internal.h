@@ -13,6 +13,7 @@
 #include "run/prepare.h"
 #include "run/queue.h"
 #include "run/talk.h"
+#include "run/warm.h"
 #include "run/watch.h"
 #include "run/zygote-link.h"
 
@@ -57,12 +58,20 @@ bool recipe_is_for_one(const struct recipe *r);
 /* ---- parked.c ---- */
 
 /*
- *   COMING  talk_open() was called
- *   READY   it is parked
- *   GOING   it has got its command
- *   DOWN    it has failed or was not wanted; what it held is being given back
+ *   COMING   talk_open() was called
+ *   HEATING  a warmed program is getting ready (heat.c)
+ *   READY    it waits for its command: parked, or warm
+ *   GOING    it has got that
+ *   DOWN     it has failed or was not wanted; what it held is being given back
  */
-enum parked_state { PARKED_COMING, PARKED_READY, PARKED_GOING, PARKED_DOWN, PARKED_STATE_COUNT_ };
+enum parked_state {
+	PARKED_COMING,
+	PARKED_HEATING,
+	PARKED_READY,
+	PARKED_GOING,
+	PARKED_DOWN,
+	PARKED_STATE_COUNT_,
+};
 
 struct parked {
 	struct engine *engine;
@@ -80,6 +89,8 @@ struct parked {
 	struct share share;
 	uv_timer_t look; /* whether its group can be removed */
 	unsigned open_handles, looks;
+	bool talking, talk_closing;
+	struct heat *heat; /* of a warmed program, from HEATING on; else NULL */
 };
 
 /*
@@ -90,8 +101,43 @@ struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, 
 	struct body *body, struct error *error);
 /* It has found somebody. */
 void parked_give(struct parked *p, struct body *body);
+/* Its body's run is not to be: live_failed() comes when all of it is dead. */
+void parked_abort(struct parked *p);
 /* Nobody wants it any more. */
 void parked_drop(struct parked *p);
+/* It may be given away. */
+void parked_ready(struct parked *p);
+/* It never will: whose it is is told. */
+void parked_tell_failed(struct parked *p, const struct setup_failure *why);
+/* Give back what it holds. */
+void parked_go_down(struct parked *p);
+/* One of those that were counted in open_handles. */
+void parked_handle_closed(struct parked *p);
+
+/* ---- heat.c ---- */
+
+struct heat {
+	struct parked *parked;
+	struct warm warm;
+	struct child payload, init;
+	pid_t payload_pid, init_pid;
+	int life, root;
+	int complaints; /* what the program writes to its stderr while it gets ready */
+	bool runs; /* payload and init are ours to reap */
+};
+
+/* Whether this is one for a warmed program. */
+bool heat_wanted(const struct parked *p);
+/* It is parked: begin. False: it cannot be. */
+bool heat_begin(struct parked *p);
+/* The program runs. */
+void heat_running(struct parked *p);
+/* Have it do the run of @b, whose subject it is from now on. -1 with @e. */
+int heat_give(struct parked *p, struct body *b, struct error *e);
+/* Kill it; it goes down when it is dead. */
+void heat_kill(struct parked *p);
+/* Close its handles, which are counted among the parked one's. */
+void heat_close(struct parked *p);
 
 /* ---- live*.c ---- */
 
@@ -167,6 +213,8 @@ void live_end_unstarted(struct body *b, const struct error *why);
 /* What its parked payload tells. */
 void live_parked(struct body *b);
 void live_running(struct body *b);
+/* The same of a warmed program, which is its subject already. */
+void live_begun(struct body *b);
 void live_failed(struct body *b, const struct setup_failure *why);
 /* Its parked payload is not to go on, for that reason (which lasts): live_failed() comes. */
 void live_abort(struct body *b, const char *why);

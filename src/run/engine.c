@@ -137,7 +137,7 @@ int engine_open(struct engine **ret, uv_loop_t *loop, int zygote, pid_t zygote_p
 	signal(SIGPIPE, SIG_IGN);
 	host_probe(&e->host, &e->a, false);
 	make_environ(e);
-	e->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	e->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (e->null_fd < 0 || open_link(e, zygote, zygote_pid, error) < 0) {
 		if (e->null_fd < 0)
 			error_set(error, BLAME_HOST, errno, "cannot open '/dev/null'");

@@ -212,7 +212,7 @@ static void on_kill(void *data)
 {
 	struct body *b = data;
 	if (b->parked)
-		talk_abort(&b->parked->talk);
+		parked_abort(b->parked);
 }
 
 static void watch(struct body *b)
@@ -378,10 +378,15 @@ static int go(struct body *b, struct error *e)
 	return talk_go(&b->parked->talk, &words, e);
 }
 
+static int give_command(struct body *b, struct error *e)
+{
+	return b->parked->heat ? heat_give(b->parked, b, e) : go(b, e);
+}
+
 void live_parked(struct body *b)
 {
 	struct error e = ERROR_INIT;
-	if (limit(b, &e) == 0 && go(b, &e) == 0) {
+	if (limit(b, &e) == 0 && give_command(b, &e) == 0) {
 		b->parked->state = PARKED_GOING;
 		close_stdio(b);
 		output_start(&b->output);
@@ -399,7 +404,7 @@ void live_abort(struct body *b, const char *why)
 	if (b->o.setup.stage == SETUP_NONE)
 		b->o.setup = (struct setup_failure){
 			.stage = SETUP_BOX, .blame = BLAME_HOST, .what = why};
-	talk_abort(&b->parked->talk);
+	parked_abort(b->parked);
 }
 
 static void connect_terminal(struct body *b)
@@ -440,10 +445,8 @@ static void fill_subject(struct body *b)
 	b->subject.root = inside.root;
 }
 
-void live_running(struct body *b)
+static void begin_to_run(struct body *b)
 {
-	fill_subject(b);
-	b->pty = talk_take_pty(&b->parked->talk);
 	b->parked = NULL;
 	live_enter(b->live, LIVE_RUNNING);
 	if (b->live->has_terminal && b->pty.master >= 0)
@@ -452,6 +455,18 @@ void live_running(struct body *b)
 	watch_started(&b->watch);
 	if (b->early_signal)
 		killer_signal(&b->watch, b->early_signal, 0, b->early_uid);
+}
+
+void live_running(struct body *b)
+{
+	fill_subject(b);
+	b->pty = talk_take_pty(&b->parked->talk);
+	begin_to_run(b);
+}
+
+void live_begun(struct body *b)
+{
+	begin_to_run(b);
 }
 
 void live_failed(struct body *b, const struct setup_failure *why)

@@ -16,11 +16,15 @@
 
 static void free_when_closed(struct parked *p);
 
-static void on_closed(uv_handle_t *handle)
+void parked_handle_closed(struct parked *p)
 {
-	struct parked *p = handle->data;
 	p->open_handles--;
 	free_when_closed(p);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	parked_handle_closed(handle->data);
 }
 
 static void free_when_closed(struct parked *p)
@@ -29,6 +33,7 @@ static void free_when_closed(struct parked *p)
 	struct box *box = p->box;
 	if (p->open_handles > 0)
 		return;
+	free(p->heat);
 	arena_fini(&p->a);
 	recipe_let_go(p->recipe);
 	engine_give_back(e, &p->share);
@@ -61,22 +66,26 @@ static void on_talk_closed(struct talk *t)
 {
 	struct parked *p = t->spec.data;
 	p->open_handles--;
-	try_to_remove_group(&p->look);
+	p->talking = false;
+	if (p->state == PARKED_DOWN)
+		try_to_remove_group(&p->look);
 }
 
-/* What is left of it is given back. */
-static void go_down(struct parked *p)
+void parked_go_down(struct parked *p)
 {
 	p->state = PARKED_DOWN;
 	p->body = NULL;
-	talk_close(&p->talk, on_talk_closed);
+	if (p->heat)
+		heat_close(p);
+	if (!p->talking)
+		try_to_remove_group(&p->look);
+	else if (!p->talk_closing)
+		talk_close(&p->talk, on_talk_closed);
+	p->talk_closing = true;
 }
 
-static void on_parked(struct talk *t)
+void parked_ready(struct parked *p)
 {
-	struct parked *p = t->spec.data;
-	if (p->state != PARKED_COMING)
-		return;
 	p->state = PARKED_READY;
 	if (p->group)
 		group_reset(p->group); /* what making it took is not its run's */
@@ -88,27 +97,51 @@ static void on_parked(struct talk *t)
 		live_parked(p->body);
 }
 
+static void on_parked(struct talk *t)
+{
+	struct parked *p = t->spec.data;
+	if (p->state != PARKED_COMING)
+		return;
+	if (!heat_wanted(p))
+		parked_ready(p);
+	else if (!heat_begin(p))
+		talk_abort(t);
+}
+
 static void on_running(struct talk *t)
 {
 	struct parked *p = t->spec.data;
+	if (p->heat) {
+		p->talk_closing = true;
+		heat_running(p);
+		talk_close(t, on_talk_closed);
+		return;
+	}
 	live_running(p->body);
 	p->group = NULL; /* it is the run's */
-	go_down(p);
+	parked_go_down(p);
+}
+
+/* Whose it was is told. */
+void parked_tell_failed(struct parked *p, const struct setup_failure *why)
+{
+	if (p->state == PARKED_DOWN)
+		return;
+	if (p->body) {
+		live_failed(p->body, why);
+		p->group = NULL; /* it is the run's */
+	} else if (p->box) {
+		box_failed(p->box, p, why);
+	} else if (p->pool) {
+		pool_failed(p->pool, p);
+	}
 }
 
 static void on_failed(struct talk *t, const struct setup_failure *why)
 {
 	struct parked *p = t->spec.data;
-	bool wanted = p->state != PARKED_DOWN;
-	if (wanted && p->body)
-		live_failed(p->body, why);
-	else if (wanted && p->box)
-		box_failed(p->box, p, why);
-	else if (wanted && p->pool)
-		pool_failed(p->pool, p);
-	if (p->body)
-		p->group = NULL;
-	go_down(p);
+	parked_tell_failed(p, why);
+	parked_go_down(p);
 }
 
 static int open_group(struct parked *p, struct error *error)
@@ -181,6 +214,7 @@ struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, 
 	uv_timer_init(e->loop, &p->look);
 	p->look.data = p;
 	p->open_handles = 2; /* the timer, and the talk as one */
+	p->talking = true;
 	p->share = (struct share){.boxes = box ? 0 : 1};
 	admission_take(&e->admission, &p->share);
 	e->n_parked++;
@@ -202,6 +236,14 @@ void parked_give(struct parked *p, struct body *body)
 		live_parked(body);
 }
 
+void parked_abort(struct parked *p)
+{
+	if (p->heat && p->heat->runs)
+		heat_kill(p);
+	else
+		talk_abort(&p->talk);
+}
+
 void parked_drop(struct parked *p)
 {
 	if (p->state == PARKED_DOWN)
@@ -209,5 +251,5 @@ void parked_drop(struct parked *p)
 	p->state = PARKED_DOWN;
 	p->pool = NULL;
 	p->body = NULL;
-	talk_abort(&p->talk);
+	parked_abort(p);
 }

@@ -221,9 +221,17 @@ static struct pool *pool_of(struct engine *e, struct policy_page *page)
 	return p;
 }
 
+/* A warmed program has no terminal. */
+static bool is_for_pool(const struct body *b)
+{
+	const struct policy_pool *pool = b->page ? &b->page->policy.pool : NULL;
+	return pool && pool->size > 0 && !shapes_box(&b->request.request) &&
+		!(pool->preload.n > 0 && b->live->has_terminal);
+}
+
 struct recipe *pool_recipe(struct engine *e, struct body *b)
 {
-	if (!b->page || b->page->policy.pool.size == 0 || shapes_box(&b->request.request))
+	if (!is_for_pool(b))
 		return NULL;
 	struct pool *p = pool_of(e, b->page);
 	look_again(p);
@@ -238,7 +246,7 @@ struct recipe *pool_recipe(struct engine *e, struct body *b)
 
 bool pool_has(struct engine *e, const struct body *b)
 {
-	if (!b->page || b->page->policy.pool.size == 0 || shapes_box(&b->request.request))
+	if (!is_for_pool(b))
 		return false;
 	struct pool *p = find(e, b->page);
 	return p && p->page == b->page && p->n_ready > 0;

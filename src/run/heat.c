@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "run/engine-internal.h"
+
+/*
+ * A parked payload of a pool with pool.preload goes on to be a warmed program (docs/preload.md): it gets
+ * that command, and becomes somebody's run later. Until then its processes are reaped here.
+ */
+
+#define COMPLAINTS_SIZE 512
+
+bool heat_wanted(const struct parked *p)
+{
+	return p->pool && p->recipe->page->policy.pool.preload.n > 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct parked *p = handle->data;
+	parked_handle_closed(p);
+}
+
+static void on_warm_closed(struct warm *w)
+{
+	struct heat *h = w->data;
+	parked_handle_closed(h->parked);
+}
+
+/* ---- what it complains about ---- */
+
+/* It is a stranger's text: a line of it at most, as the log shows such. */
+static void say_why(struct heat *h, const char *what)
+{
+	char text[COMPLAINTS_SIZE] = "";
+	ssize_t n = h->complaints >= 0 ? read(h->complaints, text, sizeof(text) - 1) : 0;
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	text[n > 0 ? n : 0] = 0;
+	const char *last = strrchr(text, '\n');
+	log_line("warning: the warmed program of policy '%s' is of no use: %s%s%s",
+		h->parked->recipe->prepared.policy.name, what, text[0] ? ": " : "",
+		last ? last + 1 : text);
+}
+
+/* ---- its end ---- */
+
+/* Both of them are reaped. */
+static void over(struct parked *p)
+{
+	static const struct setup_failure killed = {.stage = SETUP_BOX,
+		.blame = BLAME_HOST,
+		.what = "the warmed program was killed before it had the run"};
+	parked_tell_failed(p, &killed);
+	parked_go_down(p);
+}
+
+static void on_ended(struct child *c, int status)
+{
+	struct heat *h = c->data;
+	(void)status;
+	heat_kill(h->parked); /* one without the other is no use */
+	if (h->payload.pidfd < 0 && h->init.pidfd < 0)
+		over(h->parked);
+}
+
+void heat_kill(struct parked *p)
+{
+	child_signal(&p->heat->init, SIGKILL);
+	child_signal(&p->heat->payload, SIGKILL);
+}
+
+void heat_close(struct parked *p)
+{
+	struct heat *h = p->heat;
+	p->open_handles += child_fini(&h->payload, on_closed, p);
+	p->open_handles += child_fini(&h->init, on_closed, p);
+	warm_close(&h->warm, on_warm_closed);
+	h->complaints = fd_close(h->complaints);
+	h->life = fd_close(h->life);
+	h->root = fd_close(h->root);
+}
+
+/* ---- what it says ---- */
+
+static void on_ready(struct warm *w)
+{
+	struct heat *h = w->data;
+	if (h->parked->state == PARKED_HEATING)
+		parked_ready(h->parked);
+}
+
+/* It is the run now, and nothing of ours. */
+static void on_begun(struct warm *w)
+{
+	struct parked *p = ((struct heat *)w->data)->parked;
+	live_begun(p->body);
+	p->group = NULL;
+	parked_go_down(p);
+}
+
+static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
+{
+	struct body *b = p->body;
+	const struct plan *plan = &b->prepared.plan;
+	struct warm_words words = {.cwd = b->request.cwd, .argv = plan->argv, .envp = plan->envp};
+	struct setup_failure why = {0};
+	warm_word_failure(fault, errnum, &words, &p->a, &why);
+	live_failed(b, &why);
+	p->group = NULL;
+	parked_go_down(p);
+}
+
+static void on_failed(struct warm *w, enum warm_fault fault, int errnum)
+{
+	struct heat *h = w->data;
+	struct parked *p = h->parked;
+	if (p->state == PARKED_GOING && p->body) {
+		fail_given(p, fault, errnum);
+		return;
+	}
+	if (p->state != PARKED_DOWN)
+		say_why(h, warm_fault_text(fault));
+	parked_abort(p);
+}
+
+/* ---- its beginning ---- */
+
+static struct strv environment(struct parked *p)
+{
+	static const char variable[] = WARM_VARIABLE "=0";
+	const struct strv *of_plan = &p->recipe->prepared.plan.envp;
+	struct strv list = {0};
+	for (size_t i = 0; i < of_plan->n; i++)
+		strv_push(&p->a, &list, of_plan->v[i]);
+	strv_push(&p->a, &list, variable);
+	return list;
+}
+
+/* Limits of processes are the run's: it has them when it is one. */
+static int send_command(struct parked *p, int stdio[3], struct error *e)
+{
+	struct talk_words words = {
+		.argv = p->recipe->page->policy.pool.preload,
+		.envp = environment(p),
+		.stdio = {stdio[0], stdio[1], stdio[2]},
+	};
+	words.exec_paths = plan_exec_paths(&words.envp, words.argv.v[0], &p->a);
+	return talk_go(&p->talk, &words, e);
+}
+
+static int open_heat(struct parked *p, struct heat *h, int stdio[3], struct error *e)
+{
+	static const struct warm_hooks hooks = {on_ready, on_begun, on_failed};
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	h->complaints = ends[0];
+	stdio[2] = ends[1];
+	if (warm_open(&h->warm, p->engine->loop, &hooks, h, &stdio[0], e) < 0) {
+		h->complaints = fd_close(h->complaints);
+		return -1;
+	}
+	p->open_handles++;
+	p->heat = h;
+	return 0;
+}
+
+bool heat_begin(struct parked *p)
+{
+	int stdio[3] = {-1, p->engine->null_fd, -1};
+	struct error e = ERROR_INIT;
+	struct heat *h = calloc(1, sizeof(*h));
+	if (!h)
+		out_of_memory();
+	*h = (struct heat){.parked = p,
+		.payload = CHILD_INIT,
+		.init = CHILD_INIT,
+		.life = -1,
+		.root = -1,
+		.complaints = -1};
+	int r = open_heat(p, h, stdio, &e);
+	if (r < 0)
+		free(h);
+	else
+		r = send_command(p, stdio, &e);
+	fd_close(stdio[0]);
+	fd_close(stdio[2]);
+	if (r == 0)
+		p->state = PARKED_HEATING;
+	else
+		log_line("warning: no program can be warmed: %s", e.text);
+	return r == 0;
+}
+
+void heat_running(struct parked *p)
+{
+	struct heat *h = p->heat;
+	struct talk_process payload = talk_take_payload(&p->talk);
+	struct talk_box box = talk_take_box(&p->talk);
+	h->runs = true;
+	h->payload_pid = payload.pid;
+	h->init_pid = box.init.pid;
+	h->life = box.life;
+	h->root = box.root;
+	h->payload.data = h->init.data = h;
+	h->payload.ended = h->init.ended = on_ended;
+	int init = child_watch_take(&h->init, p->engine->loop, box.init.pidfd);
+	int r = child_watch_take(&h->payload, p->engine->loop, payload.pidfd);
+	if (init < 0 && r < 0)
+		over(p);
+	else if (init < 0 || r < 0)
+		heat_kill(p);
+}
+
+/* ---- its run ---- */
+
+static int set_limits(pid_t pid, const struct plan *plan, struct error *e)
+{
+	for (size_t i = 0; i < plan->payload.n; i++) {
+		const struct step *step = &plan->payload.v[i];
+		struct rlimit now;
+		if (step->kind != STEP_RLIMIT)
+			continue;
+		if (prlimit(pid, (int)step->number, NULL, &now) < 0)
+			return error_set(
+				e, BLAME_HOST, errno, "cannot read a limit of the program");
+		struct rlimit wanted = {
+			.rlim_cur = step->value < now.rlim_max ? step->value : now.rlim_max,
+			.rlim_max = step->value2 < now.rlim_max ? step->value2 : now.rlim_max,
+		};
+		if (prlimit(pid, (int)step->number, &wanted, NULL) < 0)
+			return error_set(e, BLAME_HOST, errno, "cannot set a limit of the program");
+	}
+	return 0;
+}
+
+static void hand_over(struct heat *h, struct subject *s)
+{
+	s->payload = h->payload_pid;
+	s->payload_pidfd = child_take(&h->payload);
+	s->init = h->init_pid;
+	s->init_pidfd = child_take(&h->init);
+	s->life_fd = fd_take(&h->life);
+	s->root = fd_take(&h->root);
+}
+
+int heat_give(struct parked *p, struct body *b, struct error *e)
+{
+	struct heat *h = p->heat;
+	const struct plan *plan = &b->prepared.plan;
+	struct warm_words words = {
+		.cwd = b->request.cwd,
+		.argv = plan->argv,
+		.envp = plan->envp,
+		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
+	};
+	if (h->payload.pidfd < 0 || h->init.pidfd < 0)
+		return error_set(e, BLAME_HOST, ESRCH, "the warmed program has ended");
+	if (p->group)
+		group_reset(p->group); /* what the warming took is not the run's */
+	if (set_limits(h->payload_pid, plan, e) < 0 || warm_run(&h->warm, &words, e) < 0)
+		return -1;
+	hand_over(h, &b->subject);
+	return 0;
+}
