@@ -27,7 +27,7 @@ def service(place):
         script = f"exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec {daemon}"
         env = place.env | {"NOTIFY_SOCKET": str(place.top / "notify")}
         del env["BULKHEAD_SOCKET"]
-        with subprocess.Popen(["sh", "-c", script], env=env, cwd=place.cwd, stdin=subprocess.DEVNULL,
+        with subprocess.Popen(["bash", "-c", script], env=env, cwd=place.cwd, stdin=subprocess.DEVNULL,
                               pass_fds=[listener.fileno()], **place._as) as process:
             yield process, told
             if process.poll() is None:
