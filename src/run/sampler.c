@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "base/time.h"
 
 /* Of proc_pid_stat(5). */
 enum { STAT_PPID = 4, STAT_UTIME = 14, STAT_STIME, STAT_CUTIME, STAT_CSTIME, STAT_RSS = 24 };
@@ -88,8 +89,6 @@ static bool is_inside(const struct processes *list, pid_t pid)
 static void mark_inside(struct processes *list, const struct sampler *s)
 {
 	bool more = list->n > 0;
-	if (more)
-		qsort(list->v, list->n, sizeof(*list->v), by_pid);
 	for (size_t i = 0; i < list->n; i++)
 		list->v[i].inside = list->v[i].pid == s->payload || list->v[i].pid == s->init;
 	while (more) {
@@ -121,18 +120,39 @@ static void sum_up(struct sampler *s, const struct processes *list, uint64_t *re
 	*ret_bytes = bytes;
 }
 
-int sampler_look(struct sampler *s, uint64_t *ret_bytes)
+/* The host's processes, which are the same for all that look at the same time. */
+static struct processes host;
+static uint64_t looked_us;
+
+static int look_at_host(uint64_t max_age_us)
 {
-	struct processes list = {0};
+	uint64_t now = time_monotonic_us();
+	if (host.n > 0 && now - looked_us < max_age_us)
+		return 0;
 	DIR *d = opendir("/proc");
 	if (!d)
 		return -1;
+	host.n = 0;
 	for (struct dirent *entry; (entry = readdir(d));)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			read_process(&list, dirfd(d), entry->d_name);
+			read_process(&host, dirfd(d), entry->d_name);
 	closedir(d);
-	mark_inside(&list, s);
-	sum_up(s, &list, ret_bytes);
-	free(list.v);
+	if (host.n > 0)
+		qsort(host.v, host.n, sizeof(*host.v), by_pid);
+	looked_us = time_monotonic_us();
 	return 0;
+}
+
+int sampler_look_lately(struct sampler *s, uint64_t max_age_us, uint64_t *ret_bytes)
+{
+	if (look_at_host(max_age_us) < 0)
+		return -1;
+	mark_inside(&host, s);
+	sum_up(s, &host, ret_bytes);
+	return 0;
+}
+
+int sampler_look(struct sampler *s, uint64_t *ret_bytes)
+{
+	return sampler_look_lately(s, 0, ret_bytes);
 }

@@ -16,6 +16,9 @@
 #define FIRST_POINTS     10
 #define FIRST_COST_SHARE 10
 
+/* What was seen of the host's processes for another run so long ago is as good. */
+#define LATELY_US 25000
+
 /* Waking up and going back to sleep cost about as much again, on a virtual machine twice that. */
 #define WAKING_MOST 2
 
@@ -37,7 +40,7 @@ static unsigned sample_processes(struct watch *w, unsigned known, struct timelin
 	const struct sampler *s = &w->sampler;
 	uint64_t bytes;
 	/* with a limit that is sampled, on_sample() has just looked */
-	if (!w->at.plan->sampled && sampler_look(&w->sampler, &bytes) < 0)
+	if (!w->at.plan->sampled && sampler_look_lately(&w->sampler, LATELY_US, &bytes) < 0)
 		return known;
 	if (!(known & 1u << SERIES_MEMORY))
 		p->v[SERIES_MEMORY] = s->bytes;

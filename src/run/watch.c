@@ -130,7 +130,8 @@ static void on_sample(struct watch *w)
 	const enum enforced_by *by = w->at.plan->by;
 	uint64_t bytes;
 	watch_arm(w, TIMER_SAMPLE, SAMPLE_US);
-	if (sampler_look(&w->sampler, &bytes) < 0)
+	/* one look for all runs, or with many of them there would be time for nothing else */
+	if (sampler_look_lately(&w->sampler, SAMPLE_US / 2, &bytes) < 0)
 		return; /* no descriptor or memory for it now: the next look may have */
 	if (by[LIMIT_MEMORY] == ENFORCED_SAMPLED && memory->set && bytes > memory->value)
 		killer_kill(w, ACT_MEMORY_SAMPLED, bytes);

@@ -62,20 +62,20 @@ def run_many(api, box, n):
 def test_a_thousand_in_a_row_leave_nothing(daemon, api, box):
     """No descriptor, process or group more than before, and no more memory than noise has."""
     run_many(api, box, 1100)  # by now as many ended runs are remembered as ever will be
-    before = settled(daemon)
+    before = wait_until(lambda: at_rest(daemon), 20, "a daemon at rest")
     run_many(api, box, 1000)
-    after = settled(daemon)
-    grown = {what: after[what] - n for what, n in before.items() if after[what] != n}
-    assert not {what for what, n in grown.items() if n > (1024 if what.startswith("KiB") else 0)}, grown
+    wait_until(lambda: not grown(before, daemon.figures()), 10, f"what there was before ({before}, {daemon.figures()})")
 
 
-def settled(daemon):
+def at_rest(daemon):
     """The figures when what follows a run has been done."""
-    def still():
-        figures = daemon.figures()
-        time.sleep(0.1)
-        return figures if daemon.figures() == figures else None
-    return wait_until(still, 20, "a daemon at rest")
+    figures = daemon.figures()
+    time.sleep(0.2)
+    return figures if daemon.figures() == figures else None
+
+
+def grown(before, after):
+    return [what for what, n in before.items() if after[what] > n + (1024 if what.startswith("KiB") else 0)]
 
 
 def test_bursts(api, box):
