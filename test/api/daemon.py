@@ -244,7 +244,7 @@ class Daemon:
 
     def inits(self):
         """Of its boxes, the oldest first."""
-        found = {pid: start for pid, (comm, inside, start) in self.children().items() if comm == "bulkhead-init" and inside == 1}
+        found = {pid: start for pid, (_, inside, start) in self.children().items() if inside == 1}
         return sorted(found, key=found.get)
 
     def groups(self):

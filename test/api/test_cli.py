@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from support import alive, descendants, helper, seconds, wait_until
+from daemon import living
+from support import descendants, helper, seconds, wait_until
 from terminal import CONTROL_C, CONTROL_D, Terminal
 
 SHELL = ["sh", "-c"]
@@ -375,7 +376,7 @@ def test_the_daemon_goes_away(cli, daemon, box):
     daemon.kill()
     result = cli.finish(process, 10)
     assert result.status == 125 and "lost run" in result.err and "(blame: host)" in result.err
-    wait_until(lambda: not alive(before), what="the end of its boxes")
+    wait_until(lambda: not living(before), what="the end of its boxes")
     assert "no daemon at" in cli.command("exec", box, "true").err
     daemon.start()
 

@@ -211,15 +211,15 @@ def moments(n, seed):
 
 
 def test_a_zygote_that_is_killed_at_any_moment_is_not_missed(daemon, api):
-    """Each run ends with the exit code that it has: those that were on, and those that were being made."""
+    """Each run ends with the exit code that it has: those that were on, and those that were being made (once: not twice)."""
     with Load(api, [api.box(), None]) as load:
         for _ in moments(KILLS, 1):
+            ended = load.ended
             with contextlib.suppress(ProcessLookupError):
                 os.kill(daemon.zygote(), signal.SIGKILL)
-        ended = load.ended
-        wait_until(lambda: load.ended > ended + 8, 30, "runs after the last kill")
+            wait_until(lambda: load.ended > ended + 8, 30, "runs after the kill")
     assert load.lost == []
-    assert api.get("/v1/stats")["zygote_restarts_total"] >= 1
+    assert api.get("/v1/stats")["zygote_restarts"] >= 1
 
 
 def test_runs_outlive_their_zygote(daemon, api):
@@ -285,7 +285,7 @@ def test_who_asks_while_the_daemon_dies_is_not_left_waiting(daemon):
 
     def kill():
         run.wait(seconds(10))
-        wait_until(lambda: api.get("/v1/stats")["runs_running"] == 1, what="the run")
+        wait_until(lambda: api.get("/v1/stats")["running"] == 1, what="the run")
         daemon.kill()
 
     meanwhile(lambda f: f(), (wait,), (kill,))

@@ -255,4 +255,4 @@ def test_all_of_it_at_once_from_two_boxes_and_none(daemon, api, box):
         check(run)
     assert len(daemon.inits()) >= 2
     stats = api.get("/v1/stats")
-    assert (stats["runs_running"], stats["runs_queued"], stats["runs_starting"]) == (0, 0, 0), stats
+    assert (stats["running"], stats["queued"], stats["starting"]) == (0, 0, 0), stats
