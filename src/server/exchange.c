@@ -12,6 +12,7 @@
 
 /* What a client may go on sending after it was refused, before it is cut off. */
 #define DROPPED_MAX SERVER_BODIES_MAX
+#define SMALL_BODY  ((uint64_t)1 << 20)
 
 struct engine_client exchange_client(const struct exchange *x)
 {
@@ -158,6 +159,14 @@ void exchange_fail(struct exchange *x, const struct error *e)
 {
 	bool ending = x->server->stopping && e->errnum == ESHUTDOWN;
 	exchange_refuse(x, ending ? PROBLEM_UNAVAILABLE : problem_of(e), e);
+}
+
+void exchange_fail_body(struct exchange *x, const struct error *e)
+{
+	if (e->blame == BLAME_REQUEST && e->errnum == ENOENT)
+		exchange_refuse(x, PROBLEM_INVALID, e);
+	else
+		exchange_fail(x, e);
 }
 
 static void refuse_with(struct exchange *x, enum problem problem, const char *format, ...)
@@ -314,13 +323,19 @@ static bool is_json(const char *type)
 		(type[size] == '\0' || type[size] == ';' || type[size] == ' ');
 }
 
-/* True if a body may come, as far as its headers tell. */
-static bool check_body(struct exchange *x)
+/* Whether a body comes, as far as the headers tell; how long it is, or 0 when they do not. */
+static bool has_body(const struct exchange *x, uint64_t *ret_size)
 {
 	const char *length = header(x, "Content-Length");
-	uint64_t size = 0;
-	bool some = header(x, "Transfer-Encoding") ||
-		(length && (parse_u64(length, UINT64_MAX, &size) < 0 || size > 0));
+	*ret_size = 0;
+	return header(x, "Transfer-Encoding") ||
+		(length && (parse_u64(length, UINT64_MAX, ret_size) < 0 || *ret_size > 0));
+}
+
+static bool check_body(struct exchange *x)
+{
+	uint64_t size;
+	bool some = has_body(x, &size);
 	if (x->route->body == BODY_STREAM || !some)
 		return true;
 	if (x->route->body == BODY_NONE)
@@ -451,6 +466,13 @@ static enum MHD_Result go_on(struct exchange *x, const char *data, size_t *size)
 	return reply(x);
 }
 
+/* Who is cut off in the middle of sending one may not come to read why. */
+static bool is_small_body(const struct exchange *x)
+{
+	uint64_t size;
+	return has_body(x, &size) && size <= SMALL_BODY;
+}
+
 enum MHD_Result exchange_serve(void *server, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *data, size_t *size, void **context)
 {
@@ -460,5 +482,8 @@ enum MHD_Result exchange_serve(void *server, struct MHD_Connection *connection, 
 		return go_on(x, data, size);
 	*context = x = exchange_new(server, connection);
 	begin(x, method, url);
-	return reply(x);
+	if (!x->response || !is_small_body(x))
+		return reply(x);
+	x->body_refused = true; /* said when it has come */
+	return MHD_YES;
 }

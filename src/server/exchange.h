@@ -65,6 +65,8 @@ void exchange_answer_nothing(struct exchange *x);
 void exchange_refuse(struct exchange *x, enum problem problem, const struct error *e);
 /* The problem that the error stands for. */
 void exchange_fail(struct exchange *x, const struct error *e);
+/* The same for what a body asks for: a policy or file in it that is not there makes it invalid. */
+void exchange_fail_body(struct exchange *x, const struct error *e);
 /* "HTTP/1.1 200" and what is read from @response, which is taken. */
 void exchange_answer_response(struct exchange *x, unsigned status, struct MHD_Response *response);
 /* Into the response, when there is one. */

@@ -68,7 +68,7 @@ void handle_box_make(struct exchange *x)
 		.cwd = run.cwd,
 	};
 	if (engine_box(x->server->engine, &request, &client, &box, &e) < 0) {
-		exchange_fail(x, &e);
+		exchange_fail_body(x, &e);
 		return;
 	}
 	if (exchange_flag(x, QUERY_WAIT)) {

@@ -45,6 +45,13 @@ static int fail_ended(struct error *e, const char *id)
 	return -1;
 }
 
+static int fail_no_box(struct error *e, const char *id)
+{
+	error_set(e, BLAME_REQUEST, 0, "no box '%s'", id);
+	e->errnum = ENOENT;
+	return -1;
+}
+
 /* ---- which run ---- */
 
 struct live *exchange_our_run(struct exchange *x, const char *what)
@@ -77,6 +84,11 @@ static void begin_run(struct exchange *x, enum api_kind kind, const char *box)
 	struct error e = ERROR_INIT;
 	struct api_run run;
 	struct live *live;
+	if (box && !engine_find_box(x->server->engine, box)) {
+		fail_no_box(&e, box);
+		exchange_fail(x, &e);
+		return;
+	}
 	if (api_run_parse(&run, kind, buf_str(&x->body), x->body.size, &x->arena, &e) < 0) {
 		exchange_fail(x, &e);
 		return;
@@ -94,7 +106,7 @@ static void begin_run(struct exchange *x, enum api_kind kind, const char *box)
 		.cols = run.cols,
 	};
 	if (engine_run(x->server->engine, &request, &client, &live, &e) < 0) {
-		exchange_fail(x, &e);
+		exchange_fail_body(x, &e);
 		return;
 	}
 	if (exchange_flag(x, QUERY_WAIT)) {
@@ -324,8 +336,7 @@ void handle_box_run_list(struct exchange *x)
 	struct listing l = {.out = &body, .x = x, .box = x->id};
 	struct error e = ERROR_INIT;
 	if (!engine_find_box(x->server->engine, x->id)) {
-		error_set(&e, BLAME_REQUEST, 0, "no box '%s'", x->id);
-		e.errnum = ENOENT;
+		fail_no_box(&e, x->id);
 		exchange_fail(x, &e);
 		return;
 	}

@@ -125,9 +125,10 @@ def test_bad_bodies(api):
                  {"argv": []}, {"argv": "true"}, {"argv": [1]}, {"argv": [""]}, {}, {"argv": ["true"], "nonsense": 1}, {"argv": ["true"], "box": UNKNOWN},
                  {"argv": ["true"], "limits": {"memory": "x"}}, {"argv": ["true"], "limits": {"nonsense": 1}}, {"argv": ["true"], "limits": []},
                  {"argv": ["true"], "env": {"A=B": "x"}}, {"argv": ["true"], "env": {"A": 1}}, {"argv": ["true"], "cwd": "tmp"}, {"argv": ["true"], "key": "\n"},
-                 {"argv": ["true"], "tty": "yes"}, {"argv": ["true"], "stdin": 1}, {"argv": ["true"], "policy": "/etc/passwd"}, {"argv": ["true"], "policy": []}, {"argv": ["true"], "policy": "no-such"},
+                 {"argv": ["true"], "tty": "yes"}, {"argv": ["true"], "stdin": 1}, {"argv": ["true"], "policy": "/etc/passwd"}, {"argv": ["true"], "policy": []},
                  {"argv": ["true"], "policy": {"nonsense": 1}}, {"argv": ["true"], "policy": {"extends": "/etc/passwd"}}, {"argv": ["true"], "policy": {"limits": {"memory": 12}}}):
         api.request("POST", "/v1/runs", body, {"Content-Type": "application/json"}).problem(400, "invalid")
+    api.request("POST", "/v1/runs", {"argv": ["true"], "policy": "no-such"}).problem(400, "invalid")
     api.request("POST", "/v1/boxes", {"argv": ["true"]}).problem(400, "invalid")
     api.request("POST", "/v1/boxes", {"stdin": "x"}).problem(400, "invalid")
     assert api.get("/v1/runs") == {"runs": []}
