@@ -72,7 +72,7 @@ static int read_populated(const struct group *g)
 	int core = group_fd(g, CONTROLLER_CORE);
 	if (g->events_fd < 0)
 		return core >= 0 ? cgroup_populated(core) : -1;
-	if (cgroup_reread(g->events_fd, text, sizeof(text)) <= 0 ||
+	if (cgroup_reread_piece(g->events_fd, text, sizeof(text)) <= 0 ||
 		cgroup_text_key(text, "populated", &populated) < 0)
 		return -1;
 	return populated != 0;

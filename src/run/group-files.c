@@ -43,5 +43,7 @@ void group_get_ready(struct group *g)
 	keep(g, CONTROLLER_PIDS, "pids.peak");
 	for (size_t i = 0; i < sizeof(of_core) / sizeof(of_core[0]); i++)
 		keep(g, CONTROLLER_CORE, of_core[i]);
+	if (group_fd(g, CONTROLLER_CPU) != group_fd(g, CONTROLLER_CORE))
+		keep(g, CONTROLLER_CPU, "cpu.stat");
 	group_events_fd(g);
 }

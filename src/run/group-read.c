@@ -38,7 +38,7 @@ static uint64_t count_oom_kills(struct group *g)
 			events = 0; /* there was none */
 		fd = g->oom_kill_fd;
 	}
-	if (fd >= 0 && cgroup_reread(fd, text, sizeof(text)) > 0)
+	if (fd >= 0 && cgroup_reread_piece(fd, text, sizeof(text)) > 0)
 		cgroup_text_key(text, "oom_kill", &kills);
 	return kills;
 }
@@ -273,7 +273,9 @@ static void read_cpu(const struct group *g, struct usage *u)
 	else if (group_text(g, CONTROLLER_CORE, "cpu.stat", text, sizeof(text)) > 0)
 		u->cpu_known = cgroup_text_key(text, "user_usec", &u->cpu_user_us) == 0 &&
 			cgroup_text_key(text, "system_usec", &u->cpu_system_us) == 0;
-	if (cpu < 0 || (cpu != core && cgroup_read(cpu, "cpu.stat", text, sizeof(text)) <= 0) ||
+	if (cpu < 0 ||
+		(cpu != core &&
+			group_text(g, CONTROLLER_CPU, "cpu.stat", text, sizeof(text)) <= 0) ||
 		cgroup_text_key(text, g->ops->throttled_key, &throttled) < 0)
 		return;
 	u->throttled_known = true;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -506,10 +507,14 @@ static void test_a_box_of_its_own(void **state)
 {
 	struct many *m = *state;
 	struct one *r = &m->one[0];
+	char word;
+	int life[2];
 	if (!has_groups(m))
 		skip();
 	open_group(m, r);
 	init_watch(m, r);
+	assert_int_equal(pipe2(life, O_NONBLOCK), 0);
+	r->subject.life_fd = life[1];
 	r->init = r->subject.init =
 		start_process(NULL, &(struct behaviour){.exit_code = -1}, &r->subject.init_pidfd);
 	r->subject.payload = start_process(
@@ -518,6 +523,11 @@ static void test_a_box_of_its_own(void **state)
 	run_until(m, r, WATCH_SETTLING);
 	assert_string_equal(r->order, "s");
 	assert_int_equal(r->o.exit_code, 9);
+	assert_int_equal(read(life[0], &word, 1), -1); /* not yet */
+	while (r->subject.life_fd >= 0)
+		uv_run(&m->loop, UV_RUN_ONCE);
+	assert_int_equal(read(life[0], &word, 1), 1);
+	close(life[0]);
 	kill(r->init, SIGKILL);
 	run_out(m);
 	ended(r);

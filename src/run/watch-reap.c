@@ -18,6 +18,9 @@
 #define EMPTY_FIRST_LOOK_US 1000
 #define EMPTY_MAX_DOUBLINGS 6
 
+/* How long the namespaces of one that has ended stay for the sake of who waits for its verdict. */
+#define RELEASE_US 1000
+
 /* ---- reaping ---- */
 
 static void read_leader(struct watch *w)
@@ -173,6 +176,14 @@ void watch_look_empty(struct watch *w)
 
 /* ---- events ---- */
 
+/* Nobody is left but init, which may wait a moment for its word. */
+static bool has_settled(const struct watch *w)
+{
+	bool running = w->state == WATCH_RUNNING || w->state == WATCH_STOPPING;
+	return w->at.prompt && running && w->at.group && subject_has_init(w->at.subject) &&
+		group_empty(w->at.group);
+}
+
 static void on_payload(uv_poll_t *handle, int status, int events)
 {
 	struct watch *w = handle->data;
@@ -182,6 +193,11 @@ static void on_payload(uv_poll_t *handle, int status, int events)
 	reap_payload(w);
 	if (!w->at.subject->payload_reaped)
 		return;
+	if (has_settled(w)) {
+		watch_enter(w, WATCH_SETTLING);
+		watch_arm(w, TIMER_RELEASE, RELEASE_US);
+		return;
+	}
 	bool half_killed = group && group_oom_kills(group) > 0 && w->at.o->oom == OOM_GROUP;
 	if (w->state == WATCH_RUNNING && half_killed && !group_empty(group))
 		killer_kill(w, ACT_OOM_GROUP, 0);

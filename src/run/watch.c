@@ -200,6 +200,11 @@ static void on_guard(struct watch *w)
 		watch_arm(w, TIMER_GUARD, GUARD_AFTER_US);
 }
 
+static void on_release(struct watch *w)
+{
+	subject_tell_ended(w->at.subject);
+}
+
 static void on_space(struct watch *w)
 {
 	virtual_peak_sample(w->at.subject->payload, w->at.o);
@@ -226,6 +231,7 @@ static const struct {
 	[TIMER_SPACE] = {on_space, 1 << WATCH_RUNNING},
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 	[TIMER_DENIED] = {tell, 1 << WATCH_SETTLING | 1 << WATCH_GONE},
+	[TIMER_RELEASE] = {on_release, 1 << WATCH_SETTLING},
 	[TIMER_EMPTY] = {watch_look_empty, 1 << WATCH_ENDING | 1 << WATCH_KILLING},
 	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };
@@ -308,7 +314,6 @@ void watch_begin(struct watch *w)
 {
 	const struct limit_value *wall = limit_of(w, LIMIT_TIMEOUT);
 	w->started_us = time_monotonic_us();
-	watch_oom(w);
 	watch_arm(w, TIMER_BOUND, SETUP_BOUND_US);
 	if (wall->set)
 		watch_arm(w, TIMER_WALL, wall->value);
@@ -319,6 +324,7 @@ void watch_started(struct watch *w)
 	w->at.o->spawn_us = time_monotonic_us() - w->at.began_us;
 	virtual_peak_expect(w->exits_fd, w->at.subject->payload);
 	watch_processes(w);
+	watch_oom(w); /* what happened before is told now */
 	if (w->first_kill_us) {
 		killer_finish(w);
 		return;

@@ -64,6 +64,7 @@ enum watch_timer {
 	TIMER_SPACE, /* the next look at virtual memory, where nobody tells its peak at the end */
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_DENIED, /* the next look for the kernel's word on a denied system call */
+	TIMER_RELEASE, /* the verdict is out: the time to have init end, and the namespaces taken down */
 	TIMER_EMPTY, /* the next look whether a kept box's run has left anybody */
 	TIMER_CLOSE, /* the next try to remove the group */
 	TIMER_COUNT_,
@@ -102,7 +103,11 @@ struct watch_spec {
 	struct output *output; /* NULL: not captured */
 	const struct terminal *terminal; /* the caller's, which the payload shares; NULL: none */
 	struct witness_post *witnesses; /* one for many watches; NULL: one of its own */
-	bool prompt; /* somebody waits for the end: group_get_ready() while it runs */
+	/*
+	 * Somebody waits for the verdict and does not end with it: what is read for it is opened while the
+	 * program runs, and the box is taken down a moment after it.
+	 */
+	bool prompt;
 	bool guarded; /* the supervisor is protected already (run/guard.h) */
 	uint64_t began_us; /* monotonic: from when the time to spawn counts */
 	struct watch_hooks hooks;
