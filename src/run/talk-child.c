@@ -99,12 +99,18 @@ void talk_child_kill(struct talk_child *c)
 	talk_child_watch(c);
 }
 
-bool talk_child_sweep(const struct talk_child *c)
+bool talk_child_sweep(const struct talk_child *maker, const struct talk_child *known)
 {
-	pid_t pid = c->was > 0 ? 1 : -1;
-	while (pid > 0)
-		pid = waitpid(-c->was, NULL, WNOHANG | __WALL);
-	return pid < 0;
+	siginfo_t info = {0};
+	while (maker->was > 0 &&
+		waitid(P_PGID, (id_t)maker->was, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) ==
+			0) {
+		if (info.si_pid == 0 || info.si_pid == known->process.pid)
+			return false;
+		wait_for(info.si_pid);
+		info = (siginfo_t){0};
+	}
+	return true;
 }
 
 struct talk_process talk_child_take(struct talk_child *c)

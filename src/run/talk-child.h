@@ -19,10 +19,10 @@ void talk_child_watch(struct talk_child *c);
 void talk_child_kill(struct talk_child *c);
 
 /*
- * Reap what is in the process group that the maker @c led: those of its children who died before
- * they told of themselves. True if there is nobody (any more).
+ * Reap what is in the process group that @maker led, but for @known, whose end is told otherwise: those
+ * of its children who died before they told of themselves. True if nobody is in it (any more).
  */
-bool talk_child_sweep(const struct talk_child *c);
+bool talk_child_sweep(const struct talk_child *maker, const struct talk_child *known);
 
 /* It is the caller's from now on. */
 struct talk_process talk_child_take(struct talk_child *c);

@@ -133,7 +133,7 @@ static void sweep(struct talk *t)
 {
 	if (t->swept || t->reading || t->maker.process.pid > 0)
 		return;
-	t->swept = talk_child_sweep(&t->maker);
+	t->swept = talk_child_sweep(&t->maker, &t->payload);
 	if (!t->swept)
 		uv_timer_start(&t->bound, on_kill_tick, 1, 0);
 }
