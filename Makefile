@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BULKHEAD = build/release/bulkhead
 
-.PHONY: help deps-build deps-test build sanitize run test vm-test bench compare lint fmt install deb clean
+.PHONY: help deps-build deps-test build sanitize run test vm-test bench compare fuzz lint fmt install deb clean
 
 help:
 	@echo 'make build      build $(BULKHEAD)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make vm-test    run the command-line tests on kernels with a pure cgroup v2 hierarchy'
 	@echo 'make bench      measure how long a run takes to start, beside other tools'
 	@echo 'make compare    let programs die under bulkhead and other tools, and print what each says'
+	@echo 'make fuzz       speak wrongly with the zygote for FUZZ_SECONDS (60)'
 	@echo 'make lint       check the sources with clang-tidy, cppcheck, clang-format, shellcheck'
 	@echo 'make fmt        format the sources'
 	@echo 'make install    install below $$(DESTDIR)$$(PREFIX) (PREFIX=$(PREFIX))'
@@ -58,6 +59,11 @@ bench: build
 compare: build
 	@tools/install-deps compare
 	@bench/deaths $(BULKHEAD)
+
+FUZZ_SECONDS = 60
+fuzz: build
+	@ninja -C build/release test/fuzz/fuzz-zygote
+	@build/release/test/fuzz/fuzz-zygote build/release/src/bulkhead-zygote $(FUZZ_SECONDS)
 
 lint: build
 	@tools/install-deps lint
