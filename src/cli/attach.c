@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/follow.h"
 #include "cli/operands.h"
@@ -30,22 +29,12 @@ static int set_option(void *data, const char *name, const char *value, struct er
 	return 0;
 }
 
-static int look_up(struct api_run *ret, const char *id, struct arena *a, struct error *e)
-{
-	cleanup_http_answer struct http_answer answer = HTTP_ANSWER_NONE;
-	const struct client_call call = {
-		.method = "GET", .path = client_path(a, "/v1/runs/%s", id)};
-	if (client_call(&call, &answer, e) < 0)
-		return -1;
-	return api_parse_run(ret, answer.body.data, answer.body.size, a, e);
-}
-
 /* Typed keys go to a terminal only: the end of a script's stdin is not meant for the program. */
 static int attach(const char *id, const struct attach_options *o, struct verdict_file *file,
 	struct arena *a, int *ret_status, struct error *e)
 {
 	struct api_run run;
-	if (look_up(&run, id, a, e) < 0)
+	if (follow_look_up(&run, id, a, e) < 0)
 		return -1;
 	bool typed = run.tty && isatty(STDIN_FILENO) == 1;
 	if (typed)

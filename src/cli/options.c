@@ -225,7 +225,7 @@ static int take_operand(struct request *r, enum command command, const char *val
 		return error_set(e, BLAME_REQUEST, 0,
 			"'%s' is one word too many; see 'bulkhead %s --help'",
 			option_shown(value, shown), c->name);
-	if (!*value)
+	if (!value || !*value)
 		return error_set(e, BLAME_REQUEST, 0, "the ID of the box is empty");
 	r->box = value;
 	return 0;

@@ -48,6 +48,7 @@ int api_problem(
 struct api_run {
 	const char *id, *state;
 	bool tty;
+	int exit_status; /* of `bulkhead run`; -1: there is none yet */
 };
 
 struct api_box {
@@ -66,6 +67,7 @@ struct api_boxes {
 struct api_end {
 	enum cause cause;
 	int exit_status; /* of `bulkhead run` */
+	bool status_is_likely; /* the verdict does not tell; struct api_run does */
 	const char *line; /* "CAUSE: SUMMARY[; try --memory 96M]" */
 };
 

@@ -203,6 +203,14 @@ static const char *get_text(const json_t *object, const char *key, struct arena 
 		: NULL;
 }
 
+/* 0…@most at @key; -1 for null, what is missing and what cannot be. */
+static int get_small(const json_t *object, const char *key, int most)
+{
+	const json_t *value = json_object_get(object, key);
+	json_int_t n = json_integer_value(value);
+	return json_is_integer(value) && n >= 0 && n <= most ? (int)n : -1;
+}
+
 static enum blame blame_from_name(const char *name)
 {
 	for (int b = BLAME_REQUEST; name && b < BLAME_COUNT_; b++)
@@ -238,6 +246,7 @@ int api_parse_run(
 		.id = get_text(root, "id", a),
 		.state = get_text(root, "state", a),
 		.tty = json_is_true(json_object_get(root, "tty")),
+		.exit_status = get_small(root, "exit_status", 255),
 	};
 	json_decref(root);
 	if (!run.id || !*run.id || !run.state)
@@ -296,24 +305,17 @@ int api_parse_boxes(
 
 /* ---- the verdict ---- */
 
-/* 0…@most at @key; -1 for null, what is missing and what cannot be. */
-static int get_small(const json_t *object, const char *key, int most)
-{
-	const json_t *value = json_object_get(object, key);
-	json_int_t n = json_integer_value(value);
-	return json_is_integer(value) && n >= 0 && n <= most ? (int)n : -1;
-}
-
 /* The program's own, where the verdict has it; what its end was asked for with is not told. */
-static int own_status(const json_t *root, bool zero_allowed)
+static int own_status(const json_t *root, bool zero_allowed, bool *ret_is_likely)
 {
 	int code = get_small(root, "exit_code", 255), signal = get_small(root, "signal", 64);
 	if (code > 0 || (code == 0 && zero_allowed))
 		return code;
+	*ret_is_likely = signal <= 0;
 	return 128 + (signal > 0 ? signal : SIGTERM);
 }
 
-static int exit_status(enum cause cause, const json_t *root)
+static int exit_status(enum cause cause, const json_t *root, bool *ret_is_likely)
 {
 	static const int fixed[] = {
 		[STATUS_TIMEOUT] = EXIT_TIMEOUT,
@@ -325,7 +327,7 @@ static int exit_status(enum cause cause, const json_t *root)
 	};
 	enum status_rule rule = cause_info(cause)->status;
 	if (rule == STATUS_OWN || rule == STATUS_CUT_OFF)
-		return own_status(root, rule == STATUS_OWN);
+		return own_status(root, rule == STATUS_OWN, ret_is_likely);
 	return fixed[rule];
 }
 
@@ -350,7 +352,8 @@ static int get_end(struct api_end *ret, const json_t *root, struct arena *a)
 		return -1;
 	v.cause = (enum cause)known;
 	get_suggestion(&v, json_object_get(root, "suggest"), a);
-	*ret = (struct api_end){v.cause, exit_status(v.cause, root), verdict_format_line(&v, a)};
+	*ret = (struct api_end){.cause = v.cause, .line = verdict_format_line(&v, a)};
+	ret->exit_status = exit_status(v.cause, root, &ret->status_is_likely);
 	return 0;
 }
 

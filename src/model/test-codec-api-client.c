@@ -137,6 +137,12 @@ static void runs_and_boxes_are_read(void **state)
 	assert_string_equal(run.id, "r1");
 	assert_string_equal(run.state, "queued");
 	assert_true(run.tty);
+	assert_int_equal(run.exit_status, -1);
+	assert_int_equal(
+		api_parse_run(
+			&run, "{\"id\":\"r\",\"state\":\"ended\",\"exit_status\":143}", 44, &a, &e),
+		0);
+	assert_int_equal(run.exit_status, 143);
 	assert_int_equal(api_parse_boxes(&boxes, box_text, strlen(box_text), &a, &e), 0);
 	assert_int_equal(boxes.n, 2);
 	assert_string_equal(boxes.v[0].policy, "tool");
@@ -247,6 +253,8 @@ static void verdicts_say_how_to_end(void **state)
 			api_parse_verdict(&end, verdicts[i].text, strlen(verdicts[i].text), &a, &e),
 			0);
 		assert_int_equal(end.exit_status, verdicts[i].status);
+		if (end.status_is_likely)
+			assert_int_equal(end.exit_status, 143);
 		assert_string_equal(end.line, verdicts[i].line);
 	}
 }

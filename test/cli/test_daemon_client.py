@@ -56,6 +56,15 @@ def test_the_end_is_that_of_run(bulkhead, daemon, cause, code, number, status):
         ("" if cause != "setup_failed" else result.err)
 
 
+def test_what_the_verdict_does_not_tell_is_asked_for(bulkhead, daemon):
+    """A program that exits with 0 when it is cut off by KILL."""
+    daemon.attach = lambda a: a.send(verdict("output_limit", 0))
+    daemon.run = fake_daemon.RUN | {"state": "ended", "exit_status": 137}
+    assert bulkhead.command("exec", "b1", "yes").status == 137
+    daemon.answers["GET", "/v1/runs/r1"] = answer(404, {"detail": "gone"})
+    assert bulkhead.command("exec", "b1", "yes").status == 143
+
+
 def test_output_comes_as_it_was_written(bulkhead, daemon):
     out, err = os.urandom(300000), os.urandom(5000)
 
