@@ -157,18 +157,25 @@ int listeners_add_inherited(struct listeners *l, bool tcp_allowed, struct error 
 	return n;
 }
 
+static unsigned port_of(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.any = {.sa_family = AF_UNSPEC}};
+	socklen_t size = sizeof address;
+	if (getsockname(fd, &address.any, &size) < 0)
+		return 0;
+	return ntohs(
+		address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
 unsigned listeners_port(const struct listeners *l)
 {
-	struct sockaddr_storage address;
-	for (unsigned i = 0; i < l->n; i++) {
-		socklen_t size = sizeof address;
-		if (!l->v[i].is_tcp ||
-			getsockname(l->v[i].fd, (struct sockaddr *)&address, &size) < 0)
-			continue;
-		return ntohs(address.ss_family == AF_INET6
-				? ((struct sockaddr_in6 *)&address)->sin6_port
-				: ((struct sockaddr_in *)&address)->sin_port);
-	}
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->v[i].is_tcp)
+			return port_of(l->v[i].fd);
 	return 0;
 }
 

@@ -84,11 +84,6 @@ static void begin_run(struct exchange *x, enum api_kind kind, const char *box)
 	struct error e = ERROR_INIT;
 	struct api_run run;
 	struct live *live;
-	if (box && !engine_find_box(x->server->engine, box)) {
-		fail_no_box(&e, box);
-		exchange_fail(x, &e);
-		return;
-	}
 	if (api_run_parse(&run, kind, buf_str(&x->body), x->body.size, &x->arena, &e) < 0) {
 		exchange_fail(x, &e);
 		return;
@@ -124,7 +119,13 @@ void handle_run_begin(struct exchange *x)
 
 void handle_box_run_begin(struct exchange *x)
 {
-	begin_run(x, API_RUN_IN_BOX, x->id);
+	struct error e = ERROR_INIT;
+	if (engine_find_box(x->server->engine, x->id)) {
+		begin_run(x, API_RUN_IN_BOX, x->id);
+		return;
+	}
+	fail_no_box(&e, x->id);
+	exchange_fail(x, &e);
 }
 
 /* ---- GET ---- */

@@ -136,6 +136,18 @@ static void read_missing(struct output_reader *r)
 		r->missing = missing_before(r->fds[r->n_files - 1]);
 }
 
+/* Most lines are short, and there may be many readers. */
+static void grow(struct output_reader *r)
+{
+	r->room = r->room == 0 ? LINE_FIRST_SIZE : r->room * 4;
+	if (r->room > LINE_MAX_SIZE)
+		r->room = LINE_MAX_SIZE;
+	char *text = realloc(r->text, r->room);
+	if (!text)
+		out_of_memory();
+	r->text = text;
+}
+
 int output_reader_open(struct output_reader **ret, int dir, struct error *e)
 {
 	struct output_reader *r = calloc(1, sizeof *r);
@@ -153,6 +165,7 @@ int output_reader_open(struct output_reader **ret, int dir, struct error *e)
 		flock(r->fds[0], LOCK_UN);
 	}
 	read_missing(r);
+	grow(r);
 	*ret = r;
 	return 0;
 }
@@ -181,23 +194,10 @@ void output_reader_close(struct output_reader *r)
 	free(r);
 }
 
-/* Most lines are short, and there may be many readers. */
-static void grow(struct output_reader *r)
-{
-	r->room = r->room == 0 ? LINE_FIRST_SIZE : r->room * 4;
-	if (r->room > LINE_MAX_SIZE)
-		r->room = LINE_MAX_SIZE;
-	char *text = realloc(r->text, r->room);
-	if (!text)
-		out_of_memory();
-	r->text = text;
-}
-
 /* More of the file behind what is there already. Bytes read, 0 at its end, -1 with errno. */
 static ssize_t fill(struct output_reader *r)
 {
-	if (r->start > 0)
-		memmove(r->text, r->text + r->start, r->end - r->start);
+	memmove(r->text, r->text + r->start, r->end - r->start);
 	r->end -= r->start;
 	r->start = 0;
 	if (r->end == r->room)
@@ -223,9 +223,9 @@ static bool may_grow(const struct output_reader *r)
 static enum line_found next_line(struct output_reader *r, const char **ret, size_t *ret_size)
 {
 	for (size_t seen = 0;;) {
-		char *from = r->text ? r->text + r->start : NULL;
+		char *from = r->text + r->start;
 		size_t size = r->end - r->start;
-		char *newline = size > seen ? memchr(from + seen, '\n', size - seen) : NULL;
+		char *newline = memchr(from + seen, '\n', size - seen);
 		if (newline) {
 			*ret = from;
 			*ret_size = (size_t)(newline - from);
