@@ -108,9 +108,11 @@ long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_pa
 	ret->size = 0;
 	ret->n_fds = 0;
 	ret->sender = 0;
-	do
+	ret->reset = false;
+	do {
 		n = sys_recvmsg(socket, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-	while (n == -EINTR || n == -ECONNRESET); /* the latter once, before what has come still */
+		ret->reset |= n == -ECONNRESET; /* once, before what has come still */
+	} while (n == -EINTR || n == -ECONNRESET);
 	if (n < 0)
 		return n;
 	size_t came = take_control(control, m.msg_controllen, ret);

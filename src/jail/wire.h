@@ -134,6 +134,7 @@ struct wire_packet {
 	unsigned n_fds;
 	int fds[WIRE_MAX_FDS];
 	int32_t sender; /* pid, where the socket has SO_PASSCRED; else 0 */
+	bool reset; /* the other end is closed, and has not read all that was sent to it */
 };
 long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_packet *ret);
 void wire_close_fds(struct wire_packet *p);

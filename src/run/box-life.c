@@ -120,7 +120,7 @@ void box_park_ahead(struct box *b)
 {
 	struct error e = ERROR_INIT;
 	if (b->state == BOX_READY && !b->spare)
-		b->spare = parked_open(b->engine, b->recipe, b, NULL, NULL, &e);
+		b->spare = parked_open(b->engine, b->recipe, b, NULL, &e);
 }
 
 /* ---- runs ---- */

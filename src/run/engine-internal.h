@@ -94,11 +94,15 @@ struct parked {
 };
 
 /*
- * Make one: in @box, or with a box of its own. It answers to @body, or while that is NULL to the box or
- * pool. NULL with @error.
+ * Make one: in @box, or with a box of its own. It answers to @body, or while that is NULL to the box.
+ * NULL with @error.
  */
-struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, struct pool *pool,
-	struct body *body, struct error *error);
+struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, struct body *body,
+	struct error *error);
+struct parked *parked_open_for_pool(
+	struct engine *e, struct recipe *r, struct pool *pool, struct error *error);
+/* One for the same body in the same group, in place of @old, which has failed. */
+struct parked *parked_open_again(struct parked *old, struct error *error);
 /* It has found somebody. */
 void parked_give(struct parked *p, struct body *body);
 /* Its body's run is not to be: live_failed() comes when all of it is dead. */
@@ -184,6 +188,7 @@ struct body {
 	struct watch watch;
 	int stdio[3]; /* the payload's ends, until it has them */
 	bool watched, ended, stdin_ends;
+	bool was_ahead; /* its parked payload was made before it came */
 	struct pool *pool; /* while it is being started */
 	struct post end; /* it ends without having started */
 	int early_signal; /* for the payload as soon as there is one; 0: none */
@@ -199,6 +204,16 @@ void live_enter(struct live *l, enum live_state state);
 void live_changed(struct live *l);
 /* It leaves the queue. */
 void live_start(struct live *l);
+/* ---- live-stdio.c ---- */
+/* -1 with @e; what is open then is closed with the rest. */
+int live_open_output(struct body *b, struct error *e);
+int live_open_stdin(struct body *b, struct error *e);
+/* The payload's ends. */
+void live_close_stdio(struct body *b);
+struct pty_look live_look(const struct body *b);
+/* The program has made the terminal body.pty. */
+void live_connect_terminal(struct body *b);
+/* ---- live-run.c, live-end.c ---- */
 /* It never came to be: nobody was told of it. */
 void live_discard(struct live *l);
 /* Its box is READY, for which it has waited. */

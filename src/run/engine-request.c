@@ -198,7 +198,7 @@ static int make_box(
 		out_of_memory();
 	if ((!r->plan.wants_group ||
 		    group_open(&b->group, &e->host.cgroup, &spec, by, error) == 0) &&
-		(b->spare = parked_open(e, r, b, NULL, NULL, error))) {
+		(b->spare = parked_open(e, r, b, NULL, error))) {
 		*ret = b;
 		return 0;
 	}

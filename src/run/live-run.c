@@ -2,10 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -18,108 +15,6 @@
  *   live_start ─► prepared ─► watched ─► parked payload ─► live_parked: GO ─► live_running
  *        └───────────┴── live_end_unstarted   └─────────────────┴─► live_failed
  */
-
-#define DEFAULT_ROWS 24
-#define DEFAULT_COLS 80
-/* An empty pipe takes so much at once. */
-#define PIPE_ROOM 65536
-
-/* ---- its stdio ---- */
-
-static void on_output(void *data, int stream, const char *bytes, size_t size, uint64_t at_us)
-{
-	struct body *b = data;
-	const struct engine_hooks *hooks = &b->engine->hooks;
-	uint64_t t_us = at_us > b->watch.started_us ? at_us - b->watch.started_us : 0;
-	if (hooks->output)
-		hooks->output(hooks->data, b->live, stream, bytes, size, t_us);
-	live_changed(b->live);
-}
-
-static void on_output_limit(void *data)
-{
-	struct body *b = data;
-	killer_kill(&b->watch, ACT_OUTPUT_LIMIT, b->output.seen_bytes);
-}
-
-/* Only a limit that was asked for ends a run; the default one bounds what the record keeps. */
-static uint64_t output_limit(const struct limits *limits)
-{
-	const struct limit_value *v = &limits->v[LIMIT_OUTPUT];
-	return v->set && v->origin == ORIGIN_ASKED ? v->value : 0;
-}
-
-static int open_output(struct body *b, struct error *e)
-{
-	struct output_hooks hooks = {b, on_output, on_output_limit, NULL};
-	uv_loop_t *loop = b->engine->loop;
-	if (b->live->has_terminal)
-		output_open_terminal_for_log(&b->output, loop, &hooks);
-	else if (output_open_for_log(&b->output, loop, &hooks, &b->stdio[1], e) < 0)
-		return -1;
-	b->output.limit = output_limit(&b->prepared.policy.limits);
-	return 0;
-}
-
-static void on_room(void *data)
-{
-	struct body *b = data;
-	live_changed(b->live);
-}
-
-/* As a file that nobody can change: more than a pipe takes at once. */
-static int open_large_text(const struct engine_request *request)
-{
-	int fd = memfd_sealed("stdin", request->stdin_text, request->stdin_size);
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_SET);
-	return fd;
-}
-
-/* All of it is there before the program is. */
-static int open_text(const struct engine_request *request)
-{
-	ssize_t size = (ssize_t)request->stdin_size;
-	int fds[2];
-	if (size > PIPE_ROOM)
-		return open_large_text(request);
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -1;
-	fcntl(fds[1], F_SETFL, O_NONBLOCK);
-	bool whole = write(fds[1], request->stdin_text, (size_t)size) == size;
-	fd_close(fds[1]);
-	if (whole)
-		return fds[0];
-	fd_close(fds[0]); /* a user with very many pipes gets small ones */
-	return open_large_text(request);
-}
-
-static int open_stdin(struct body *b, struct error *e)
-{
-	const struct engine_request *request = &b->request;
-	int r = 0;
-	if (b->live->has_terminal)
-		return 0; /* comes with it */
-	if (request->stdin_open) {
-		b->feed.room = on_room;
-		b->feed.data = b;
-		r = feed_open(&b->feed, b->engine->loop, &b->stdio[0]);
-	} else {
-		b->stdio[0] = request->stdin_text ? open_text(request)
-						  : fcntl(b->engine->null_fd, F_DUPFD_CLOEXEC, 3);
-	}
-	if (r < 0 || b->stdio[0] < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot make the run's stdin");
-	if (b->stdin_ends)
-		feed_end(&b->feed);
-	return 0;
-}
-
-static void close_stdio(struct body *b)
-{
-	for (int i = 0; i < 3; i++)
-		b->stdio[i] = fd_close(b->stdio[i]);
-}
 
 /* ---- preparing ---- */
 
@@ -249,7 +144,8 @@ static struct parked *find_parked(struct body *b, struct error *e)
 	struct box *box = b->box;
 	struct parked *p = box ? box->spare : pool_take(b->engine, b);
 	if (!p)
-		return parked_open(b->engine, b->recipe, box, NULL, b, e);
+		return parked_open(b->engine, b->recipe, box, b, e);
+	b->was_ahead = true;
 	if (box)
 		box->spare = NULL;
 	return p;
@@ -304,7 +200,7 @@ static int try_to_start(struct body *b, struct error *e)
 		*e = prepared;
 		return -1;
 	}
-	if (open_output(b, e) < 0 || open_stdin(b, e) < 0)
+	if (live_open_output(b, e) < 0 || live_open_stdin(b, e) < 0)
 		return -1;
 	if (b->box)
 		box_add(b->box, b);
@@ -335,12 +231,6 @@ static void add_rlimits(struct talk_words *words, const struct plan *plan)
 	}
 }
 
-static struct pty_look look_of(const struct engine_request *r)
-{
-	return (struct pty_look){.size = {.ws_row = r->rows ? r->rows : DEFAULT_ROWS,
-					 .ws_col = r->cols ? r->cols : DEFAULT_COLS}};
-}
-
 /* A box of its own has been made with the CPUs of its run. */
 static void set_affinity(struct body *b)
 {
@@ -369,7 +259,7 @@ static int go(struct body *b, struct error *e)
 		.envp = plan->envp,
 		.cwd = start_directory(b),
 		.tty = b->live->has_terminal,
-		.look = look_of(&b->request),
+		.look = live_look(b),
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
 	};
 	add_rlimits(&words, plan);
@@ -388,7 +278,6 @@ void live_parked(struct body *b)
 	struct error e = ERROR_INIT;
 	if (limit(b, &e) == 0 && give_command(b, &e) == 0) {
 		b->parked->state = PARKED_GOING;
-		close_stdio(b);
 		output_start(&b->output);
 		return;
 	}
@@ -405,25 +294,6 @@ void live_abort(struct body *b, const char *why)
 		b->o.setup = (struct setup_failure){
 			.stage = SETUP_BOX, .blame = BLAME_HOST, .what = why};
 	parked_abort(b->parked);
-}
-
-static void connect_terminal(struct body *b)
-{
-	int for_output = fcntl(b->pty.master, F_DUPFD_CLOEXEC, 3);
-	int for_input = fcntl(b->pty.master, F_DUPFD_CLOEXEC, 3);
-	struct error ignored = ERROR_INIT;
-	b->feed.room = on_room;
-	b->feed.data = b;
-	/* without a descriptor for it the program has a terminal that nobody looks at */
-	if (for_output >= 0)
-		output_read_from_take(&b->output, for_output);
-	if (for_input >= 0)
-		feed_open_terminal_take(&b->feed, b->engine->loop, for_input);
-	if (b->stdin_ends)
-		feed_end(&b->feed);
-	b->stdin_ends = false;
-	live_resize(b->live, look_of(&b->request).size.ws_row, look_of(&b->request).size.ws_col,
-		&ignored);
 }
 
 static void fill_subject(struct body *b)
@@ -448,9 +318,10 @@ static void fill_subject(struct body *b)
 static void begin_to_run(struct body *b)
 {
 	b->parked = NULL;
+	live_close_stdio(b);
 	live_enter(b->live, LIVE_RUNNING);
 	if (b->live->has_terminal && b->pty.master >= 0)
-		connect_terminal(b);
+		live_connect_terminal(b);
 	live_changed(b->live); /* stdin may be open now */
 	watch_started(&b->watch);
 	if (b->early_signal)
@@ -469,13 +340,31 @@ void live_begun(struct body *b)
 	begin_to_run(b);
 }
 
+/*
+ * One that was made ahead may have been dead before it was given away: in a kept box anybody with its
+ * uid can kill it. That is no run's fault. The group is kept: nobody is in it.
+ */
+static bool try_another(struct body *b, const struct setup_failure *why)
+{
+	struct error ignored = ERROR_INIT;
+	bool its_own = why->stage == SETUP_EXEC || why->blame == BLAME_REQUEST;
+	bool wanted = b->o.n_acts == 0 && b->o.setup.stage == SETUP_NONE;
+	if (!b->was_ahead || its_own || !wanted || (b->box && b->box->state != BOX_READY))
+		return false;
+	b->was_ahead = false;
+	b->parked = parked_open_again(b->parked, &ignored);
+	return b->parked != NULL;
+}
+
 void live_failed(struct body *b, const struct setup_failure *why)
 {
 	struct setup_failure failure = *why;
+	if (try_another(b, why))
+		return;
 	failure.what = arena_strdup(&b->a, why->what); /* theirs goes with the talk */
 	if (b->o.setup.stage != SETUP_NONE)
 		failure = b->o.setup; /* why it was aborted */
 	b->parked = NULL;
-	close_stdio(b);
+	live_close_stdio(b);
 	watch_failed(&b->watch, &failure);
 }

@@ -187,16 +187,40 @@ static int open_talk(struct parked *p, struct error *error)
 
 static void give_up(struct parked *p)
 {
-	struct error ignored = ERROR_INIT;
-	if (p->group)
-		group_try_close(p->group, true, &ignored);
 	arena_fini(&p->a);
 	recipe_let_go(p->recipe);
 	free(p);
 }
 
-struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, struct pool *pool,
-	struct body *body, struct error *error)
+static void link_parked(struct parked *p)
+{
+	struct engine *e = p->engine;
+	p->next_of_all = e->parked;
+	p->at_of_all = &e->parked;
+	if (p->next_of_all)
+		p->next_of_all->at_of_all = &p->next_of_all;
+	e->parked = p;
+	e->n_parked++;
+	if (p->box)
+		p->box->n_parked++;
+}
+
+static struct parked *start(struct parked *p, struct error *error)
+{
+	struct engine *e = p->engine;
+	if (open_talk(p, error) < 0)
+		return NULL;
+	uv_timer_init(e->loop, &p->look);
+	p->look.data = p;
+	p->open_handles = 2; /* the timer, and the talk as one */
+	p->talking = true;
+	p->share = (struct share){.boxes = p->box ? 0 : 1};
+	admission_take(&e->admission, &p->share);
+	link_parked(p);
+	return p;
+}
+
+static struct parked *parked_new(struct engine *e, struct recipe *r, struct box *box)
 {
 	struct parked *p = calloc(1, sizeof(*p));
 	if (!p)
@@ -204,28 +228,47 @@ struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, 
 	p->engine = e;
 	p->recipe = r;
 	p->box = box;
-	p->pool = pool;
-	p->body = body;
 	recipe_hold(r);
-	if (open_group(p, error) < 0 || open_talk(p, error) < 0) {
-		give_up(p);
-		return NULL;
-	}
-	uv_timer_init(e->loop, &p->look);
-	p->look.data = p;
-	p->open_handles = 2; /* the timer, and the talk as one */
-	p->talking = true;
-	p->share = (struct share){.boxes = box ? 0 : 1};
-	admission_take(&e->admission, &p->share);
-	e->n_parked++;
-	p->next_of_all = e->parked;
-	p->at_of_all = &e->parked;
-	if (p->next_of_all)
-		p->next_of_all->at_of_all = &p->next_of_all;
-	e->parked = p;
-	if (box)
-		box->n_parked++;
 	return p;
+}
+
+static struct parked *open_new(struct parked *p, struct error *error)
+{
+	struct error ignored = ERROR_INIT;
+	if (open_group(p, error) == 0 && start(p, error))
+		return p;
+	if (p->group)
+		group_try_close(p->group, true, &ignored);
+	give_up(p);
+	return NULL;
+}
+
+struct parked *parked_open(
+	struct engine *e, struct recipe *r, struct box *box, struct body *body, struct error *error)
+{
+	struct parked *p = parked_new(e, r, box);
+	p->body = body;
+	return open_new(p, error);
+}
+
+struct parked *parked_open_for_pool(
+	struct engine *e, struct recipe *r, struct pool *pool, struct error *error)
+{
+	struct parked *p = parked_new(e, r, NULL);
+	p->pool = pool;
+	return open_new(p, error);
+}
+
+struct parked *parked_open_again(struct parked *old, struct error *error)
+{
+	struct parked *p = parked_new(old->engine, old->recipe, old->box);
+	p->body = old->body;
+	p->group = old->group;
+	memcpy(p->by, old->by, sizeof(p->by));
+	if (start(p, error))
+		return p;
+	give_up(p); /* the group is its body's */
+	return NULL;
 }
 
 void parked_give(struct parked *p, struct body *body)

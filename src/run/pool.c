@@ -138,7 +138,7 @@ static void on_refill(struct post *post)
 		p = p->older;
 	if (!p || e->stopping)
 		return;
-	p->failing = !parked_open(e, p->recipe, NULL, p, NULL, &why);
+	p->failing = !parked_open_for_pool(e, p->recipe, p, &why);
 	p->n_coming += !p->failing;
 	post_put(&e->posts, post);
 }

@@ -103,8 +103,9 @@ int talk_words_send(int socket, const struct talk_words *words, struct error *e)
 		fds[n++] = memfd;
 	}
 	long r = wire_send(socket, (struct wire_bytes){&record, sizeof(record)}, inside, fds, n);
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-		return error_set(
-			e, BLAME_HOST, (int)-r, "cannot send its arguments to a program's process");
-	return 0;
+	if (r == -EPIPE || r == -ECONNRESET)
+		return 1;
+	return r < 0 ? error_set(e, BLAME_HOST, (int)-r,
+			       "cannot send its arguments to a program's process")
+		     : 0;
 }

@@ -5,8 +5,8 @@
 #include "run/talk.h"
 
 /*
- * Send GO with @words on @socket. 0; or -1 with @e, and nothing was sent. -EPIPE, that nobody is there
- * to take it, is 0: that is seen otherwise.
+ * Send GO with @words on @socket. 0; 1 when nobody is there to take it; -1 with @e, and nothing was
+ * sent.
  */
 int talk_words_send(int socket, const struct talk_words *words, struct error *e);
 

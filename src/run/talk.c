@@ -367,6 +367,8 @@ static void on_eof(struct talk *t)
 		blame(t, BLAME_US, ECHILD, "the zygote died twice over it");
 	if (t->state == TALKING_GOING && !t->has_why && t->tty && t->pty.master < 0)
 		blame(t, BLAME_HOST, 0, "the program ended before it had a terminal");
+	if (t->state == TALKING_GOING && t->unread)
+		blame(t, BLAME_HOST, 0, "its process was killed while it waited for its command");
 	if (t->state == TALKING_GOING && !t->has_why) {
 		run(t);
 		return;
@@ -385,6 +387,7 @@ static bool take_one(struct talk *t)
 	long r = wire_receive(t->socket, &up, sizeof(up), false, &packet);
 	if (r == -EAGAIN)
 		return false;
+	t->unread |= packet.reset && t->state == TALKING_GOING;
 	if (r == 0 && packet.size == 0) {
 		on_eof(t);
 		return false;
@@ -565,8 +568,10 @@ int talk_go(struct talk *t, const struct talk_words *words, struct error *e)
 {
 	if (t->state != TALKING_PARKED)
 		return error_set(e, BLAME_US, EINVAL, "a program's process is not ready");
-	if (talk_words_send(t->socket, words, e) < 0)
+	int r = talk_words_send(t->socket, words, e);
+	if (r < 0)
 		return -1;
+	t->unread = r > 0;
 	t->exec_paths = words->exec_paths;
 	t->argv0 = words->argv.v[0];
 	t->cwd = words->cwd;

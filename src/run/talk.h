@@ -98,6 +98,7 @@ struct talk {
 	struct zygote_link *link;
 	enum talk_state state;
 	struct zygote_call call;
+	bool unread; /* GO has not been read: whoever waited for it had been killed */
 	bool lost, retried; /* the zygote that had the request has died; it was asked once more */
 	bool made, parked, tty, box_taken;
 	bool swept; /* nobody is left of whom we do not know */
