@@ -20,26 +20,23 @@ struct kept {
 
 static void on_later(uv_timer_t *timer);
 
+/* When it is quiet from now on; sooner when a segment has filled, which then is not put off again. */
 static void come_back(struct records *r)
 {
-	bool turned = r->place.spool.turned;
-	r->busy = true;
-	if (turned || !uv_is_active((uv_handle_t *)&r->later))
-		uv_timer_start(&r->later, on_later, turned ? BUSY_MS : QUIET_MS, 0);
+	if (r->soon)
+		return;
+	r->soon = r->place.spool.turned;
+	uv_timer_start(&r->later, on_later, r->soon ? BUSY_MS : QUIET_MS, 0);
 }
 
 static void on_later(uv_timer_t *timer)
 {
 	struct records *r = timer->data;
-	if (r->place.spool.turned) {
-		record_place_take_in(&r->place, TAKE_IN_FULL, false);
-		uv_timer_start(&r->later, on_later, QUIET_MS, 0);
-	} else if (r->busy) { /* runs have come and gone meanwhile */
-		r->busy = false;
-		uv_timer_start(&r->later, on_later, QUIET_MS, 0);
-	} else {
-		record_place_take_in(&r->place, TAKE_IN_SOME, true);
-	}
+	bool soon = r->soon;
+	r->soon = false;
+	record_place_take_in(&r->place, soon ? TAKE_IN_FULL : TAKE_IN_SOME, !soon);
+	if (soon)
+		come_back(r);
 }
 
 /* ---- hooks ---- */
@@ -110,7 +107,7 @@ struct engine_hooks records_hooks(struct records *r)
 
 int records_open(struct records *r, uv_loop_t *loop, struct error *e)
 {
-	*r = (struct records){.busy = false};
+	*r = (struct records){.soon = false};
 	record_place_init(&r->place);
 	if (state_dir_open(&r->place.state, STATE_DIR_CREATE, e) < 0)
 		return -1;

@@ -15,7 +15,7 @@
 struct records {
 	struct record_place place;
 	uv_timer_t later;
-	bool busy; /* since the timer was started last */
+	bool soon; /* it is because of a full segment */
 	void (*closed)(void *data);
 	void *closed_data;
 };

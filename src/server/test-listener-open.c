@@ -24,12 +24,12 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
+	assert_non_null(f);
+	*state = f;
 	strcpy(f->dir, "/tmp/test-listener-XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
+	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof f->path, "%s/socket", f->dir);
 	snprintf(f->lock, sizeof f->lock, "%s.lock", f->path);
-	*state = f;
 	return 0;
 }
 
