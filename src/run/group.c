@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,12 +172,21 @@ static void close_fds(struct group *g)
 		g->pressure_fd[i] = fd_close(g->pressure_fd[i]);
 }
 
+/* With no descriptor left for the base: what was made has to go all the same. */
+static int remove_by_path(const struct group *g, enum controller c)
+{
+	char path[PATH_MAX];
+	int size = snprintf(path, sizeof(path), "%s/%s", g->base[c], g->name);
+	return size < (int)sizeof(path) ? rmdir(path) : -1;
+}
+
 static int remove_dir(const struct group *g, enum controller c)
 {
 	bool own = false;
 	int base = group_base_open(g, c, &own);
-	int r = base < 0 ? -1 : cgroup_remove(base, g->name);
-	if (r < 0 && base >= 0 && errno == ENOENT)
+	bool scarce = base < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+	int r = base >= 0 ? cgroup_remove(base, g->name) : scarce ? remove_by_path(g, c) : -1;
+	if (r < 0 && (base >= 0 || scarce) && errno == ENOENT)
 		r = 0;
 	if (own)
 		fd_close(base);
