@@ -474,6 +474,45 @@ static void without_descriptors_nothing_begins(void **state)
 	bench_close(&bench);
 }
 
+/* ---- for long ---- */
+
+static long status_number(pid_t pid, const char *key)
+{
+	char path[64], status[4096];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	assert_true(file_read_text(AT_FDCWD, path, status, sizeof(status)) > 0);
+	const char *p = strstr(status, key);
+	assert_non_null(p);
+	return strtol(p + strlen(key), NULL, 10);
+}
+
+/* What they leave behind runs on until its time has come, and is nobody's burden then. */
+static void many_runs_leave_nothing_in_zygote_nor_init(void **state)
+{
+	setup(state);
+	open_kept();
+	pid_t zygote = zygote_link_pid(bench.link), init = scene.box.init.pid;
+	long zygote_kib = 0, init_kib = 0;
+	int fds = 0;
+	for (int i = 0; i < 600; i++) {
+		others[0] = (struct scene){0};
+		assert_int_equal(run_in(&others[0], "(:; exit 3) & exit 1"), 1 << 8);
+		if (i == 20) {
+			zygote_kib = status_number(zygote, "RssAnon:");
+			init_kib = status_number(init, "RssAnon:");
+			fds = count_fds();
+		}
+	}
+	assert_int_equal(zygote_link_pid(bench.link), zygote);
+	assert_int_equal(status_number(zygote, "RssAnon:"), zygote_kib);
+	assert_int_equal(status_number(init, "RssAnon:"), init_kib);
+	assert_int_equal(count_fds(), fds);
+	assert_int_equal(run_in(&others[1], "ls /proc | grep -c '^[0-9]'"), 0);
+	assert_in_range(
+		strtol(text, NULL, 10), 3, 6); /* sh, ls, grep; the last stray may be dying */
+	close_kept();
+}
+
 /* ---- an ordinary user ---- */
 
 static void as_a_user(void)
@@ -529,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_zygote_that_cannot_live_is_no_hang),
 		cmocka_unit_test(no_zygote_is_an_error),
 		cmocka_unit_test(without_descriptors_nothing_begins),
+		cmocka_unit_test(many_runs_leave_nothing_in_zygote_nor_init),
 		cmocka_unit_test(an_ordinary_user_can_have_all_that),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,7 +256,8 @@ static inline void send_down(int talk, const struct talk_down *right, const char
 	struct talk_down record = *right;
 	char copy[512] = "";
 	int fds[4], n_fds = 0;
-	memcpy(copy, words, n);
+	if (n > 0)
+		memcpy(copy, words, n);
 	if (spoil_random(3) == 0)
 		spoil(&record, sizeof(record));
 	if (spoil_random(4) == 0)
