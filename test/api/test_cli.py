@@ -323,7 +323,8 @@ def test_a_shell_on_a_terminal(cli, box, terminal):
     terminal.line("sleep 0.2; stty size")
     terminal.expect("50 90")
     terminal.expect("box> ")
-    terminal.line("sleep 60")
+    terminal.line("sh -c \"echo g''o; exec sleep 60\"")
+    terminal.expect("go\r\n")  # it has the foreground now
     terminal.type(CONTROL_C)
     terminal.expect("box> ")
     terminal.line("exit 11")
