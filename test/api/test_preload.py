@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Warmed programs (pool.preload): a run finds what was imported before, and everything else as ever."""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+from daemon import cause, exit_code, meanwhile, read
+from support import PYTHON, TOP, descendants, helper, seconds, wait_until
+
+HELPER = TOP / "libexec/bulkhead-preload-python"
+IS_WARM = "import sys; print('colorsys' in sys.modules)"
+SIZE = 3
+
+
+def policy(place, preload, size=SIZE, more=""):
+    """A policy called 'warm' for those who start a daemon at this place."""
+    place.env["XDG_CONFIG_HOME"] = str(place.top / "config")
+    words = ", ".join(f'"{word}"' for word in preload)
+    text = f"extends: default\nlimits: {{memory: 256M, timeout: 1m}}\npool: {{size: {size}, preload: [{words}]}}\n{more}"
+    path = place.file("warm.yaml", text, below=place.top / "config/bulkhead/policies")
+    old = time.time() - 60  # one that has just been changed is read again
+    os.utime(path, (old, old))
+
+
+def await_pool(api, n=SIZE):
+    """The first run of a policy has its pool made."""
+    api.run(["true"], policy="warm")
+    wait_until(lambda: api.get("/v1/stats")["parked"] >= n, 30, "warmed programs")
+
+
+@pytest.fixture
+def warm(place, daemon, api):
+    """A daemon with warmed Pythons."""
+    policy(place, [PYTHON, HELPER, "colorsys", "json"])
+    daemon.restart()
+    await_pool(api)
+    return api
+
+
+def test_a_run_has_what_was_imported(warm):
+    hits = warm.get("/v1/stats")["pool_hits"]
+    for _ in range(SIZE):
+        run = warm.run(["python3", "-c", IS_WARM], policy="warm")
+        assert (cause(run), warm.out(run)) == ("ok", "True\n")
+    assert warm.get("/v1/stats")["pool_hits"] == hits + SIZE
+    assert warm.out(warm.run(["python3", "-c", IS_WARM])) == "False\n"  # of another policy
+
+
+def test_it_is_a_run_like_any_other(warm):
+    code = ("import os, resource, sys; print(sys.argv, os.getcwd(), os.environ['X'], 'BULKHEAD_PRELOAD_FD' in os.environ, "
+            "resource.getrlimit(resource.RLIMIT_NOFILE), sys.stdin.read(), os.environ['BULKHEAD']); print('err', file=sys.stderr); sys.exit(7)")
+    run = warm.run(["python3", "-c", code, "a", "b c"], policy="warm", env={"X": "y"}, cwd="/usr", stdin="text",
+                   limits={"nofile": 64})
+    assert exit_code(run) == 7 and run["verdict"]["argv"] == ["python3", "-c", code, "a", "b c"]
+    output = warm.output(run["id"])
+    assert output["stdout"].decode() == f"['-c', 'a', 'b c'] /usr y False (64, 64) text {run['id']}\n"
+    assert output["stderr"] == b"err\n"
+
+
+@pytest.mark.parametrize("code, wanted, signal_number", [
+    ("import os; os.kill(os.getpid(), 9)", ("crash", "external_kill"), 9),
+    ("import os; os.abort()", ("crash",), 6),
+    ("raise SystemExit(3)", ("exit_nonzero",), None),
+    ("import time; time.sleep(60)", ("wall_timeout",), 15),
+])
+def test_each_end(warm, code, wanted, signal_number):
+    run = warm.run(["python3", "-c", code], policy="warm", limits={"timeout": f"{seconds(0.5)}", "grace": "1"})
+    assert cause(run) in wanted and run["verdict"]["signal"] == signal_number
+
+
+def test_its_limit_of_memory_is_its_own(warm):
+    if not warm.groups():
+        pytest.skip("nothing counts memory here")
+    code = "x = [bytearray(b'x' * (1 << 20)) for _ in range(200)]"
+    run = warm.run(["python3", "-c", code], policy="warm", limits={"memory": "64M"})
+    assert cause(run) == "memory_limit"
+    assert exit_code(warm.run(["python3", "-c", code], policy="warm")) == 0
+
+
+def test_what_cannot_be_started(warm):
+    assert cause(warm.run(["no-such-program"], policy="warm")) == "not_found"
+    assert cause(warm.run(["/etc/passwd"], policy="warm")) == "not_executable"
+    run = warm.run(["python3", "-c", "1"], policy="warm", cwd="/no/such")
+    assert cause(run) == "setup_failed" and "/no/such" in run["verdict"]["summary"]
+
+
+def test_other_programs(warm):
+    run = warm.run(["sh", "-c", "cat; exit 5"], policy="warm", stdin="through\n")
+    assert exit_code(run) == 5 and warm.out(run) == "through\n"
+
+
+def test_with_a_terminal_it_is_started_anew(warm):
+    run = warm.run(["python3", "-c", IS_WARM + "; import os; print(os.isatty(1))"], policy="warm", tty=True)
+    assert warm.out(run) == "False\r\nTrue\r\n"
+
+
+def test_nothing_is_left_from_one_to_the_next(warm):
+    """Each is one run's: neither memory nor files nor the process itself are seen by another."""
+    code = "import os, json; json.left = 1; open('/tmp/left', 'w'); print(os.getpid())"
+    look = "import json, os; print(hasattr(json, 'left'), os.listdir('/tmp'))"
+    for _ in range(SIZE + 1):
+        assert exit_code(warm.run(["python3", "-c", code], policy="warm")) == 0
+    for _ in range(SIZE + 1):
+        assert warm.out(warm.run(["python3", "-c", look], policy="warm")) == "False []\n"
+
+
+def test_many_at_once(warm):
+    """More than there are: the others are started the ordinary way."""
+    runs = meanwhile(lambda i: warm.run(["python3", "-c", f"print({i}); raise SystemExit({i})"], policy="warm"),
+                     *((i,) for i in range(12)))
+    for i, run in enumerate(runs):
+        assert exit_code(run) == i and warm.out(run) == f"{i}\n"
+
+
+def warmed(daemon):
+    found = []
+    for pid in descendants(daemon.pid):
+        with contextlib.suppress(OSError):
+            if str(HELPER) in read(pid, "cmdline"):
+                found.append(pid)
+    return found
+
+
+def test_one_that_dies_while_it_waits_costs_no_run(daemon, warm):
+    for pid in warmed(daemon):
+        os.kill(pid, signal.SIGKILL)
+        run = warm.run(["python3", "-c", "raise SystemExit(4)"], policy="warm")
+        assert exit_code(run) == 4, run
+    await_pool(warm)
+
+
+@pytest.mark.parametrize("preload, says", [
+    ([PYTHON, str(HELPER), "no_such_module"], "no_such_module"),
+    (["/no/such/program"], None),
+    (["sh", "-c", "exit 0"], None),
+    (["sh", "-c", "echo no preload at all >&2; exit 1"], "no preload at all"),
+])
+def test_a_command_that_is_of_no_use(place, daemon, api, preload, says):
+    """Runs go on without it, and the log says why."""
+    policy(place, preload)
+    daemon.restart()
+    for _ in range(3):
+        assert exit_code(api.run(["sh", "-c", "exit 6"], policy="warm")) == 6
+    if says:
+        wait_until(lambda: says in daemon.said(), what="a word of it in the log")
+    assert len(daemon.said().splitlines()) < 40
+
+
+def test_a_command_that_never_gets_ready_holds_up_nobody(place, daemon, api):
+    policy(place, ["sleep", "1000"])
+    daemon.restart()
+    began = time.monotonic()
+    for _ in range(3):
+        assert exit_code(api.run(["sh", "-c", "exit 6"], policy="warm")) == 6
+    assert time.monotonic() - began < seconds(5)
+
+
+def test_a_command_that_talks_nonsense(place, daemon, api):
+    code = ("import os, socket; s = socket.socket(fileno=os.dup(0)); s.send(b'ready'); s.recv(10); "
+            "[s.send(b'x' * 1000) for _ in range(1000)]; import time; time.sleep(1000)")
+    policy(place, [PYTHON, "-c", code])
+    daemon.restart()
+    await_pool(api)
+    run = api.run(["sh", "-c", "exit 6"], policy="warm")
+    assert cause(run) == "setup_failed" and "preload" in run["verdict"]["summary"]
+
+
+def test_the_end_of_the_daemon_is_theirs(daemon, warm):
+    pids = warmed(daemon)
+    assert len(pids) == SIZE
+    assert daemon.stop() < seconds(5)
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_they_wait_without_waking(daemon, warm):
+    pids = warmed(daemon)
+    time.sleep(1)
+    before = [read(pid, "schedstat").split()[2] for pid in pids]
+    time.sleep(1)
+    assert [read(pid, "schedstat").split()[2] for pid in pids] == before
+
+
+def test_limits_of_the_policy_hold_while_it_gets_ready(place, daemon, api):
+    """A command that takes more than its box may have ends with its box, and with nothing else."""
+    policy(place, [helper("hog"), "2000", "hold"])
+    daemon.restart()
+    assert exit_code(api.run(["sh", "-c", "exit 6"], policy="warm")) == 6
+    if api.groups():
+        wait_until(lambda: "warm" in daemon.said(), 20, "a word of its end")
