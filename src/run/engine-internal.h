@@ -90,6 +90,7 @@ struct parked {
 	uv_timer_t look; /* whether its group can be removed */
 	unsigned open_handles, looks;
 	bool talking, talk_closing;
+	bool goes_down; /* nothing of it is left but what it held */
 	struct heat *heat; /* of a warmed program, from HEATING on; else NULL */
 };
 

@@ -37,14 +37,29 @@ static void on_warm_closed(struct warm *w)
 
 /* ---- what it complains about ---- */
 
+/* The last of it, where a traceback says what it was. */
+static void last_words(int fd, char text[COMPLAINTS_SIZE])
+{
+	char block[4096];
+	size_t kept = 0;
+	ssize_t n;
+	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0) {
+		size_t new = (size_t)n < COMPLAINTS_SIZE - 1 ? (size_t)n : COMPLAINTS_SIZE - 1;
+		size_t old = kept + new < COMPLAINTS_SIZE ? kept : COMPLAINTS_SIZE - 1 - new;
+		memmove(text, text + kept - old, old);
+		memcpy(text + old, block + (size_t)n - new, new);
+		kept = old + new;
+	}
+	while (kept > 0 && text[kept - 1] == '\n')
+		kept--;
+	text[kept] = '\0';
+}
+
 /* It is a stranger's text: a line of it at most, as the log shows such. */
 static void say_why(struct heat *h, const char *what)
 {
-	char text[COMPLAINTS_SIZE] = "";
-	ssize_t n = h->complaints >= 0 ? read(h->complaints, text, sizeof(text) - 1) : 0;
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	text[n > 0 ? n : 0] = 0;
+	char text[COMPLAINTS_SIZE];
+	last_words(h->complaints, text);
 	const char *last = strrchr(text, '\n');
 	log_line("warning: the warmed program of policy '%s' is of no use: %s%s%s",
 		h->parked->recipe->prepared.policy.name, what, text[0] ? ": " : "",

@@ -67,7 +67,7 @@ static void on_talk_closed(struct talk *t)
 	struct parked *p = t->spec.data;
 	p->open_handles--;
 	p->talking = false;
-	if (p->state == PARKED_DOWN)
+	if (p->goes_down)
 		try_to_remove_group(&p->look);
 }
 
@@ -75,6 +75,7 @@ void parked_go_down(struct parked *p)
 {
 	p->state = PARKED_DOWN;
 	p->body = NULL;
+	p->goes_down = true;
 	if (p->heat)
 		heat_close(p);
 	if (!p->talking)
