@@ -80,6 +80,7 @@ struct parked {
 	struct box *box; /* NULL: it has one of its own */
 	struct body *body; /* whose it is; NULL: nobody's yet */
 	struct pool *pool; /* where it waits for somebody; or NULL */
+	unsigned generation; /* of the pool's recipe */
 	struct parked *next, **at; /* of the pool's list */
 	struct parked *next_of_all, **at_of_all;
 	struct arena a; /* the words of its talk */
@@ -190,7 +191,7 @@ struct body {
 	int stdio[3]; /* the payload's ends, until it has them */
 	bool watched, ended, stdin_ends;
 	bool was_ahead; /* its parked payload was made before it came */
-	struct pool *pool; /* while it is being started */
+	struct parked *taken; /* from the pool, while it is being started */
 	struct post end; /* it ends without having started */
 	int early_signal; /* for the payload as soon as there is one; 0: none */
 	uid_t early_uid;
@@ -295,16 +296,21 @@ struct pools {
 	struct table by_policy;
 	struct pool *newest, *oldest;
 	struct post refill;
+	uv_timer_t later;
 };
 
-/* What boxes are made by in the pool that is right for @body, held for it; NULL: there is no such pool. */
-struct recipe *pool_recipe(struct engine *e, struct body *body);
 /* True if there is a box for it now. */
 bool pool_has(struct engine *e, const struct body *body);
-/* After pool_recipe(): one that waits for its command; NULL: there is none now. */
-struct parked *pool_take(struct engine *e, struct body *body);
+/*
+ * One that waits for its command, in *@ret, of the pool that is right for @body; NULL: there is none
+ * now. Returns what it was made by, or another one is to be, held for the caller; NULL: it has to find
+ * out by itself.
+ */
+struct recipe *pool_take(struct engine *e, struct body *body, struct parked **ret);
 void pool_parked(struct pool *p, struct parked *parked);
 void pool_failed(struct pool *p, struct parked *parked);
+/* Somebody has done with the CPUs: what was put off can be done. */
+void pools_run_ended(struct engine *e);
 /* Give up one parked box, so that somebody else can have one. False: there is none. */
 bool pools_give_up_one(struct engine *e);
 void pools_init(struct engine *e, const uint64_t key[2]);

@@ -269,7 +269,8 @@ void engine_close(struct engine *e)
 	live_forget_all(e);
 	box_forget_all(e);
 	posts_run(&e->posts);
-	e->open_handles = 3;
+	e->open_handles = 4;
+	uv_close((uv_handle_t *)&e->pools.later, on_closed);
 	posts_close(&e->posts, on_posts_closed);
 	uv_close((uv_handle_t *)&e->stop_bound, on_closed);
 	zygote_link_close(e->link, on_link_closed, e);

@@ -53,6 +53,7 @@ void live_conclude(struct body *b)
 	live_remember(l);
 	l->changed = true;
 	post_put(&e->posts, &l->tell);
+	pools_run_ended(e); /* after those who wait have been told */
 }
 
 static void fail_setup(struct body *b, const struct error *why)
@@ -78,6 +79,9 @@ void live_end_unstarted(struct body *b, const struct error *why)
 	if (why && b->o.n_acts == 0)
 		fail_setup(b, why);
 	queue_remove(&b->engine->queue, &b->live->waiting);
+	if (b->taken)
+		parked_drop(b->taken);
+	b->taken = NULL;
 	output_close(&b->output, 0);
 	post_put(&b->engine->posts, &b->end);
 }

@@ -26,7 +26,7 @@ static const struct limits *limits_of(const struct body *b)
 static int find_recipe(struct body *b, struct error *e)
 {
 	if (!b->recipe)
-		b->recipe = pool_recipe(b->engine, b);
+		b->recipe = pool_take(b->engine, b, &b->taken);
 	if (!b->recipe)
 		b->recipe = recipe_new(b->engine, b->page, &b->request.request, e);
 	return b->recipe ? 0 : -1;
@@ -141,13 +141,13 @@ static void watch(struct body *b)
 /* One that is there, or on its way, or made now. NULL with @e. */
 static struct parked *find_parked(struct body *b, struct error *e)
 {
-	struct box *box = b->box;
-	struct parked *p = box ? box->spare : pool_take(b->engine, b);
+	struct parked *p = b->box ? b->box->spare : b->taken;
 	if (!p)
-		return parked_open(b->engine, b->recipe, box, b, e);
+		return parked_open(b->engine, b->recipe, b->box, b, e);
 	b->was_ahead = true;
-	if (box)
-		box->spare = NULL;
+	b->taken = NULL;
+	if (b->box)
+		b->box->spare = NULL;
 	return p;
 }
 

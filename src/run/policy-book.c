@@ -72,6 +72,11 @@ static struct policy_page *page_new(void)
 	return page;
 }
 
+bool policy_page_is_in_book(const struct policy_page *page)
+{
+	return page->by_name.name != NULL;
+}
+
 void policy_page_hold(struct policy_page *page)
 {
 	page->holders++;

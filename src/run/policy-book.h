@@ -51,6 +51,8 @@ struct policy_page *policy_book_open(struct policy_book *book, const char *name,
  * Held for the caller, in no book.
  */
 struct policy_page *policy_page_of_text(const char *text, size_t size, struct error *e);
+/* What it was opened by names it still. */
+bool policy_page_is_in_book(const struct policy_page *page);
 void policy_page_hold(struct policy_page *page);
 void policy_page_let_go(struct policy_page *page);
 

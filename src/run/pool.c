@@ -19,6 +19,8 @@
 #define BELIEVED_US US_PER_SEC
 /* Of one policy. */
 #define POOL_MOST 256
+/* How long a run that has taken one may go on before the next is made beside it. */
+#define REFILL_LATER_MS 2
 
 struct pool {
 	struct table_node by_policy; /* first: found by it */
@@ -29,6 +31,7 @@ struct pool {
 	struct parked *ready;
 	unsigned n_ready, n_coming, wanted;
 	bool failing; /* none is made until somebody comes again */
+	unsigned generation; /* of the recipe: those made by an older one are not given away */
 };
 
 /* ---- which one ---- */
@@ -90,11 +93,19 @@ static struct recipe *new_recipe(struct pool *p)
 	return recipe_new(p->engine, p->page, &nothing, &ignored);
 }
 
+/* But for what is each one's own: its name, and the range of an isolated user. */
+static const char *text_of(const struct recipe *r, struct arena *a)
+{
+	struct plan plan = r->plan;
+	plan.id = plan.uid_map = plan.gid_map = "";
+	plan.envp = (struct strv){0};
+	return plan_format_json(&plan, &r->prepared.host, a);
+}
+
 static bool is_same_plan(const struct recipe *x, const struct recipe *y)
 {
 	cleanup_arena struct arena a = ARENA_INIT;
-	return strcmp(plan_format_json(&x->plan, &x->prepared.host, &a),
-		       plan_format_json(&y->plan, &y->prepared.host, &a)) == 0;
+	return strcmp(text_of(x, &a), text_of(y, &a)) == 0;
 }
 
 static void believe(struct pool *p, struct recipe *recipe)
@@ -102,9 +113,9 @@ static void believe(struct pool *p, struct recipe *recipe)
 	drop_ready(p);
 	recipe_let_go(p->recipe);
 	p->recipe = recipe;
+	p->generation++;
 }
 
-/* A range of uids that nobody else has makes each one's plan its own: nothing is compared then. */
 static void look_again(struct pool *p)
 {
 	uint64_t now = time_monotonic_us();
@@ -128,30 +139,62 @@ static bool has_room(const struct pool *p)
 		admission_ask(&p->engine->admission, &box) == ADMITTED_YES;
 }
 
+static void make_one(struct pool *p)
+{
+	struct error why = ERROR_INIT;
+	bool own = recipe_is_for_one(p->recipe);
+	struct recipe *recipe = own ? new_recipe(p) : p->recipe;
+	struct parked *parked = recipe ? parked_open_for_pool(p->engine, recipe, p, &why) : NULL;
+	if (own)
+		recipe_let_go(recipe);
+	p->failing = parked == NULL;
+	if (!parked)
+		return;
+	parked->generation = p->generation;
+	p->n_coming++;
+}
+
 /* One at a time: between two of them whatever has happened is seen to. */
 static void on_refill(struct post *post)
 {
 	struct engine *e = ENGINE_OF(post, struct engine, pools.refill);
-	struct error why = ERROR_INIT;
 	struct pool *p = e->pools.newest;
 	while (p && !has_room(p))
 		p = p->older;
 	if (!p || e->stopping)
 		return;
-	p->failing = !parked_open_for_pool(e, p->recipe, p, &why);
-	p->n_coming += !p->failing;
+	make_one(p);
 	post_put(&e->posts, post);
 }
 
 static void refill(struct engine *e)
 {
+	uv_timer_stop(&e->pools.later);
 	post_put(&e->posts, &e->pools.refill);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+	refill(timer->data);
+}
+
+/* A short run is to have the CPUs for itself; a long one is not waited for. */
+static void refill_later(struct engine *e)
+{
+	if (!e->stopping && !uv_is_active((uv_handle_t *)&e->pools.later))
+		uv_timer_start(&e->pools.later, on_later, REFILL_LATER_MS, 0);
+}
+
+void pools_run_ended(struct engine *e)
+{
+	if (uv_is_active((uv_handle_t *)&e->pools.later))
+		refill(e);
 }
 
 void pool_parked(struct pool *p, struct parked *parked)
 {
 	p->n_coming--;
-	if (parked->recipe != p->recipe) { /* the files have changed meanwhile */
+	if (parked->generation != p->generation) { /* the files have changed meanwhile */
 		parked_drop(parked);
 		refill(p->engine);
 		return;
@@ -221,27 +264,49 @@ static struct pool *pool_of(struct engine *e, struct policy_page *page)
 	return p;
 }
 
-/* A warmed program has no terminal. */
+/* Policies of one request alone have no pool, and a warmed program has no terminal. */
 static bool is_for_pool(const struct body *b)
 {
 	const struct policy_pool *pool = b->page ? &b->page->policy.pool : NULL;
-	return pool && pool->size > 0 && !shapes_box(&b->request.request) &&
-		!(pool->preload.n > 0 && b->live->has_terminal);
+	return pool && pool->size > 0 && policy_page_is_in_book(b->page) &&
+		!shapes_box(&b->request.request) && !(pool->preload.n > 0 && b->live->has_terminal);
 }
 
-struct recipe *pool_recipe(struct engine *e, struct body *b)
+static struct parked *take(struct pool *p)
 {
+	struct engine *e = p->engine;
+	struct parked *parked = p->ready;
+	p->failing = false;
+	if (parked) {
+		e->counts.pool_hits++;
+		take_out(parked);
+		p->n_ready--;
+	} else {
+		e->counts.pool_misses++;
+	}
+	if (p->n_ready + p->n_coming < p->wanted / 4)
+		refill(e);
+	else
+		refill_later(e);
+	return parked;
+}
+
+struct recipe *pool_take(struct engine *e, struct body *b, struct parked **ret)
+{
+	*ret = NULL;
 	if (!is_for_pool(b))
 		return NULL;
 	struct pool *p = pool_of(e, b->page);
 	look_again(p);
-	if (!p->recipe || recipe_is_for_one(p->recipe))
-		return NULL;
 	unlink_pool(p);
 	put_first(p);
-	b->pool = p;
-	recipe_hold(p->recipe);
-	return p->recipe;
+	*ret = take(p);
+	struct recipe *recipe = *ret                         ? (*ret)->recipe
+		: p->recipe && !recipe_is_for_one(p->recipe) ? p->recipe
+							     : NULL;
+	if (recipe)
+		recipe_hold(recipe);
+	return recipe;
 }
 
 bool pool_has(struct engine *e, const struct body *b)
@@ -250,25 +315,6 @@ bool pool_has(struct engine *e, const struct body *b)
 		return false;
 	struct pool *p = find(e, b->page);
 	return p && p->page == b->page && p->n_ready > 0;
-}
-
-struct parked *pool_take(struct engine *e, struct body *b)
-{
-	struct pool *p = b->pool;
-	b->pool = NULL;
-	if (!p)
-		return NULL;
-	p->failing = false;
-	refill(e);
-	struct parked *parked = p->ready;
-	if (!parked) {
-		e->counts.pool_misses++;
-		return NULL;
-	}
-	e->counts.pool_hits++;
-	take_out(parked);
-	p->n_ready--;
-	return parked;
 }
 
 bool pools_give_up_one(struct engine *e)
@@ -316,11 +362,14 @@ void pools_init(struct engine *e, const uint64_t key[2])
 {
 	table_init(&e->pools.by_policy, key);
 	e->pools.refill.act = on_refill;
+	uv_timer_init(e->loop, &e->pools.later);
+	e->pools.later.data = e;
 }
 
 void pools_close(struct engine *e)
 {
 	post_cancel(&e->posts, &e->pools.refill);
+	uv_timer_stop(&e->pools.later);
 	while (e->pools.newest)
 		pool_free(e->pools.newest);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "run/test-engine.h"
 
@@ -139,13 +140,17 @@ static void test_a_pool_without_descriptors(void **state)
 {
 	(void)state;
 	NEEDS_ROOT();
-	static const char text[] = "{\"pool\": {\"size\": 3}}";
-	getrlimit(RLIMIT_NOFILE, &before);
+	char path[] = "/tmp/bulkhead-pool-XXXXXX";
+	static const char text[] = "extends: default\npool: {size: 3}\n";
+	static const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
 	const char *argv[] = {"true", NULL};
-	struct engine_request request = {.policy_text = text,
-		.policy_size = strlen(text),
-		.request = {.argv = {.v = argv, .n = 1}}};
-	for (int more = 0; more < 60; more += 3) {
+	struct engine_request request = {.request = {.argv = {.v = argv, .n = 1}, .policy = path}};
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	assert_int_equal(futimens(fd, long_ago), 0);
+	close(fd);
+	getrlimit(RLIMIT_NOFILE, &before);
+	for (int more = 0; more < 80; more += 3) {
 		allow(more);
 		struct told *t = rig_end(rig_run(&request));
 		rig_quiet(5);
@@ -153,6 +158,7 @@ static void test_a_pool_without_descriptors(void **state)
 		assert_true(t->cause == CAUSE_OK || t->cause == CAUSE_SETUP_FAILED);
 		assert_int_equal(rig_end(rig_run(&request))->cause, CAUSE_OK);
 	}
+	unlink(path);
 }
 
 int main(void)

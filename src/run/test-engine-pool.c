@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "run/test-engine.h"
@@ -100,6 +101,58 @@ static void test_the_pool_is_no_different(void **state)
 	t = rig_end(sh("x=$(head -c 100000000 /dev/zero | tr '\\0' x)", request));
 	assert_int_equal(t->cause, CAUSE_MEMORY_LIMIT);
 	unlink(pool_path);
+}
+
+/* Each box of an isolated user has uids of its own. */
+static void test_a_pool_of_isolated_users(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct engine_request request = {0};
+	struct engine_stats stats;
+	open_pool("extends: strict\nuser: isolated\npool: {size: 3}\n", 3);
+	request.request.policy = pool_path;
+	struct live *lives[3];
+	for (int i = 0; i < 3; i++)
+		lives[i] = sh("cat /proc/self/uid_map; read x </dev/zero", request);
+	char maps[3][128];
+	struct error e = ERROR_INIT;
+	for (int i = 0; i < 3; i++) {
+		rig_says(lives[i], "65536");
+		snprintf(maps[i], sizeof(maps[i]), "%.100s",
+			buf_str(&rig_told(live_id(lives[i]))->output));
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_string_not_equal(maps[i], maps[(i + 1) % 3]);
+		live_cancel(lives[i], true, NULL, &e);
+		rig_end(lives[i]);
+	}
+	engine_stats(rig.engine, &stats);
+	assert_int_equal(stats.pool_hits, 3);
+	unlink(pool_path);
+}
+
+/* A path that did not exist when the boxes were made is hidden from the run that comes after it. */
+static void test_the_pool_follows_the_file_system(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	char secret[64], text[256];
+	snprintf(secret, sizeof(secret), "/var/tmp/bulkhead-secret-%d", (int)getpid());
+	snprintf(text, sizeof(text),
+		"extends: default\nfilesystem: {hide: [%s]}\npool: {size: 2}\n", secret);
+	struct engine_request request = {0};
+	open_pool(text, 2);
+	request.request.policy = pool_path;
+	int fd = open(secret, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && write(fd, "hush", 4) == 4);
+	close(fd);
+	rig_quiet(1100); /* so long is believed what was seen */
+	snprintf(text, sizeof(text), "cat %s", secret);
+	struct told *t = rig_end(sh(text, request));
+	unlink(secret);
+	unlink(pool_path);
+	assert_null(strstr(buf_str(&t->output), "hush"));
 }
 
 /* Killed, and given away before anybody has heard of it. */
@@ -232,6 +285,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(test_a_run_from_the_pool),
 		RIG_TEST(test_the_pool_is_no_different),
+		RIG_TEST(test_a_pool_of_isolated_users),
+		RIG_TEST(test_the_pool_follows_the_file_system),
 		RIG_TEST(test_one_that_was_killed_while_it_waited_is_no_loss),
 		RIG_TEST(test_a_warmed_program_becomes_the_run),
 		RIG_TEST(test_a_warmed_program_is_ended_like_any),
