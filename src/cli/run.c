@@ -19,6 +19,7 @@
 struct run {
 	struct request request;
 	struct prepared prepared;
+	struct run_request execution; /* until it is settled */
 	struct observation o;
 	struct record record;
 	struct verdict_file verdict_file;
@@ -56,7 +57,7 @@ static void fail_setup(struct run *run, const struct error *e, struct arena *a)
 
 static void execute(struct run *run, uint64_t began_us, struct arena *a)
 {
-	struct run_request request = {
+	run->execution = (struct run_request){
 		.plan = &run->prepared.plan,
 		.host = &run->prepared.host,
 		.hooks = {run, starting, idle, output, timeline},
@@ -64,7 +65,7 @@ static void execute(struct run *run, uint64_t began_us, struct arena *a)
 	};
 	for (size_t i = 0; i < run->prepared.plan.notes.n; i++)
 		log_verbose("note: %s", run->prepared.plan.notes.v[i]);
-	run_execute(&run->o, &request, a);
+	run_execute(&run->o, &run->execution, a);
 }
 
 static void settle(void)
