@@ -23,6 +23,12 @@ MIB = 1 << 20
 UNKNOWN = "0000000000000000"
 
 
+@pytest.fixture
+def stack():
+    with contextlib.ExitStack() as opened:
+        yield opened
+
+
 @contextlib.contextmanager
 def raw(daemon, timeout=20):
     """A connection that speaks whatever it is told to."""
@@ -285,10 +291,10 @@ def test_one_connection_for_many(api):
 # ---- clients that take room ----
 
 
-def test_ten_thousand_idle_connections(daemon, api):
+def test_ten_thousand_idle_connections(daemon, api, stack):
     """They give way to each other, and to somebody who wants something; who is being served is left alone."""
     run = api.run(["cat"], wait=False, stdin={"open": True})["id"]
-    waiting = api.connect()
+    waiting = stack.enter_context(contextlib.closing(api.connect()))
     waiting.request("GET", f"/v1/runs/{run}?wait=1")
     wait_until(lambda: api.get("/v1/stats")["requests_working"] >= 2, what="somebody who waits")
     before = resident(daemon.pid)
@@ -307,7 +313,7 @@ def test_ten_thousand_idle_connections(daemon, api):
                 assert api.get("/healthz") == {"status": "ok"}
         stats = api.get("/v1/stats")
         assert stats["connections"] <= 1024 + 64
-        assert resident(daemon.pid) < before + 64 * 1024
+        assert SANITIZED or resident(daemon.pid) < before + 64 * 1024  # what is freed is kept aside there
     finally:
         for connection in opened:
             connection.close()
