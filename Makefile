@@ -14,7 +14,7 @@ help:
 	@echo 'make run        build, and run an analysis within its memory and beyond it'
 	@echo 'make test       build, with sanitizers too, and run all tests'
 	@echo 'make vm-test    run the command-line tests on kernels with a pure cgroup v2 hierarchy'
-	@echo 'make bench      measure how long a run takes to start, beside other tools'
+	@echo 'make bench      measure how long a run takes to start, cold and warm, beside other tools'
 	@echo 'make compare    let programs die under bulkhead and other tools, and print what each says'
 	@echo 'make fuzz       speak wrongly with the zygote for FUZZ_SECONDS (60)'
 	@echo 'make lint       check the sources with clang-tidy, cppcheck, clang-format, shellcheck'
@@ -55,6 +55,8 @@ vm-test: deps-test build
 bench: build
 	@tools/install-deps bench
 	@bench/bench $(BULKHEAD)
+	@echo
+	@bench/warm $(BULKHEAD)
 
 compare: build
 	@tools/install-deps compare

@@ -55,14 +55,18 @@ int api_send(struct api *a, const char *method, const char *target, const char *
 	return 0;
 }
 
-/* How many bytes the whole answer has; 0 while that is not known. */
-static size_t length(const struct api *a)
+/* Whether the whole answer is there: as long as it says, or up to the chunk that is the last. */
+static bool is_complete(const struct api *a)
 {
+	static const char last[] = "\r\n0\r\n\r\n";
 	const char *end = strstr(a->answer, "\r\n\r\n");
 	const char *field = end ? strcasestr(a->answer, "\r\nContent-Length:") : NULL;
-	if (!field || field > end)
-		return 0;
-	return (size_t)(end + 4 - a->answer) + strtoul(field + 17, NULL, 10);
+	if (!end)
+		return false;
+	if (field && field < end)
+		return a->size >= (size_t)(end + 4 - a->answer) + strtoul(field + 17, NULL, 10);
+	return a->size >= strlen(last) &&
+		memcmp(a->answer + a->size - strlen(last), last, strlen(last)) == 0;
 }
 
 int api_receive(struct api *a)
@@ -81,8 +85,7 @@ int api_receive(struct api *a)
 	}
 	a->size += (size_t)n;
 	a->answer[a->size] = '\0';
-	size_t whole = length(a);
-	if (whole == 0 || a->size < whole)
+	if (!is_complete(a))
 		return 0;
 	int status = 0;
 	if (sscanf(a->answer, "HTTP/1.%*d %d", &status) != 1 || status < 100) {
