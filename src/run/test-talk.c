@@ -20,13 +20,17 @@ static char text[65536];
 static struct bench bench;
 static struct scene scene, others[8];
 
-static int setup(void **state)
+static void setup_with(const struct request *request)
 {
-	(void)state;
 	scene = (struct scene){0};
 	memset(others, 0, sizeof(others));
-	bench_open(&bench, &nothing_asked);
-	return 0;
+	bench_open(&bench, request);
+}
+
+static void setup(void **state)
+{
+	(void)state;
+	setup_with(&nothing_asked);
 }
 
 /* A kept box whose first payload stays parked. */
@@ -200,6 +204,70 @@ static void limits_come_with_go(void **state)
 	assert_int_equal(run_words(&scene, words, text, sizeof(text)), 0);
 	assert_string_equal(text, "17\n0\n1048576\n");
 	close_kept();
+}
+
+/* ---- other policies ---- */
+
+/* The same in the box's first run and in one that enters. */
+static void run_both(const char *script, const char *expected)
+{
+	open_kept();
+	assert_int_equal(run_in(&others[0], script), 0);
+	assert_string_equal(text, expected);
+	assert_int_equal(run_shell(&scene, script, text, sizeof(text)), 0);
+	assert_string_equal(text, expected);
+	close_kept();
+}
+
+static void a_box_may_have_the_hosts_network(void **state)
+{
+	(void)state;
+	const struct request request = {.network_given = true, .network = NETWORK_HOST};
+	char ours[64], line[80];
+	ssize_t n = readlink("/proc/self/ns/net", ours, sizeof(ours) - 1);
+	assert_true(n > 0);
+	snprintf(line, sizeof(line), "%.*s\n", (int)n, ours);
+	setup_with(&request);
+	run_both("readlink /proc/self/ns/net", line);
+}
+
+static void a_box_may_have_a_user_of_its_own(void **state)
+{
+	(void)state;
+	const struct request request = {.user_given = true, .user = {.mode = USER_ISOLATED}};
+	if (getuid() != 0)
+		skip();
+	setup_with(&request);
+	run_both("id -u; touch /tmp/x && stat -c %u /tmp/x; stat -c %u /", "1000\n1000\n65534\n");
+}
+
+static void a_box_may_have_hardly_a_root(void **state)
+{
+	(void)state;
+	const struct request request = {.policy = "strict"};
+	if (getuid() != 0)
+		skip();
+	setup_with(&request);
+	run_both("test -d /usr && test ! -e /home && test ! -e /var && echo bare;"
+		 "touch /x 2>&1 | grep -c Read-only; id -u",
+		"bare\n1\n1000\n");
+}
+
+/* The filter, which forbids what is needed between GO and the exec, comes after that. */
+static void a_filter_may_forbid_what_we_need(void **state)
+{
+	(void)state;
+	static const char policy[] = "extends: default\nsyscalls: {deny: [dup3, dup2, close_range, "
+				     "recvmsg, mkdir, mkdirat]}\n";
+	char path[] = "/tmp/bulkhead-talk-XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, policy, sizeof(policy) - 1), sizeof(policy) - 1);
+	close(fd);
+	const struct request request = {.policy = path};
+	setup_with(&request);
+	unlink(path);
+	run_both("mkdir /tmp/x || :",
+		"mkdir: cannot create directory '/tmp/x': Operation not permitted\n");
 }
 
 /* ---- terminals ---- */
@@ -556,6 +624,10 @@ int main(void)
 		cmocka_unit_test(words_may_be_many),
 		cmocka_unit_test(too_many_words_are_refused_and_it_stays_parked),
 		cmocka_unit_test(limits_come_with_go),
+		cmocka_unit_test(a_box_may_have_the_hosts_network),
+		cmocka_unit_test(a_box_may_have_a_user_of_its_own),
+		cmocka_unit_test(a_box_may_have_hardly_a_root),
+		cmocka_unit_test(a_filter_may_forbid_what_we_need),
 		cmocka_unit_test(a_run_may_have_a_terminal),
 		cmocka_unit_test(a_stuck_terminal_is_bounded),
 		cmocka_unit_test(failures_say_what_was_asked_for),
