@@ -486,6 +486,22 @@ static void requests_survive_the_zygote(void **state)
 	close_kept();
 }
 
+/* Stopped by somebody: it counts as dead after a while, and another does what it was asked. */
+static void a_zygote_that_does_not_answer_is_replaced(void **state)
+{
+	setup(state);
+	pid_t first = zygote_link_pid(bench.link);
+	zygote_link_patience(bench.link, 200);
+	kill(first, SIGSTOP);
+	act_open(&scene, &bench, -1);
+	until_parked(&scene);
+	assert_int_not_equal(zygote_link_pid(bench.link), first);
+	assert_int_equal(run_shell(&scene, "exit 7", text, sizeof(text)), 7 << 8);
+	box_end(&scene.box);
+	act_close(&scene);
+	bench_close(&bench);
+}
+
 static void a_zygote_that_cannot_live_is_no_hang(void **state)
 {
 	struct error e = ERROR_INIT;
@@ -637,6 +653,7 @@ int main(void)
 		cmocka_unit_test(it_can_be_aborted_at_any_time),
 		cmocka_unit_test(a_maker_that_is_killed_leaves_nothing),
 		cmocka_unit_test(requests_survive_the_zygote),
+		cmocka_unit_test(a_zygote_that_does_not_answer_is_replaced),
 		cmocka_unit_test(a_zygote_that_cannot_live_is_no_hang),
 		cmocka_unit_test(no_zygote_is_an_error),
 		cmocka_unit_test(without_descriptors_nothing_begins),

@@ -53,6 +53,8 @@ struct zygote_link {
 	unsigned quick_deaths;
 	unsigned n_open; /* generations, and handles of our own */
 	uv_timer_t pause; /* until the next start */
+	uv_timer_t patience; /* with the one of now, while it owes answers */
+	uint64_t patience_ms;
 	uv_idle_t soon; /* what is known already is told from the loop */
 	struct zygote_stats stats;
 	bool closing;
@@ -61,6 +63,7 @@ struct zygote_link {
 };
 
 static void send_waiting(struct zygote_link *l);
+static void give_up(struct generation *g);
 
 /* ---- rings ---- */
 
@@ -171,6 +174,23 @@ static void on_pause(uv_timer_t *timer)
 		send_waiting(l);
 }
 
+static void on_impatience(uv_timer_t *timer)
+{
+	struct zygote_link *l = timer->data;
+	log_line("warning: the zygote does not answer: it is ended");
+	if (l->now)
+		give_up(l->now);
+}
+
+/* It owes an answer, or has given one: the next has as long again. */
+static void expect_answer(struct zygote_link *l)
+{
+	if (ring_first(&l->flying))
+		uv_timer_start(&l->patience, on_impatience, l->patience_ms, 0);
+	else
+		uv_timer_stop(&l->patience);
+}
+
 /* How long until another one is tried, after some that lived for a moment only. */
 static unsigned pause_ms(unsigned quick_deaths)
 {
@@ -202,6 +222,7 @@ static void give_up(struct generation *g)
 	sys_pidfd_send_signal(g->zygote.pidfd, SIGKILL, NULL, 0);
 	l->stats.lost += ring_count(&l->flying);
 	refuse_all(l, &l->flying, ZYGOTE_LOST);
+	expect_answer(l);
 	if (!l->closing)
 		count_death(l, time_monotonic_us() - g->started_us < QUICK_DEATH_US);
 }
@@ -240,6 +261,8 @@ static bool take_answer(struct generation *g)
 	l->quick_deaths = 0;
 	if (c)
 		answer(l, c, reply.pid);
+	if (!g->over)
+		expect_answer(l);
 	return !g->over;
 }
 
@@ -308,6 +331,8 @@ static bool send_one(struct zygote_link *l, struct zygote_call *c)
 	l->stats.requests++;
 	take_off(c);
 	ring_put(&l->flying, c);
+	if (!uv_is_active((uv_handle_t *)&l->patience))
+		expect_answer(l);
 	return true;
 }
 
@@ -384,9 +409,11 @@ int zygote_link_open_take(struct zygote_link **ret, uv_loop_t *loop, struct zygo
 	ring_init(&l->flying);
 	ring_init(&l->done);
 	uv_timer_init(loop, &l->pause);
+	uv_timer_init(loop, &l->patience);
 	uv_idle_init(loop, &l->soon);
-	l->pause.data = l->soon.data = l;
-	l->n_open = 2;
+	l->pause.data = l->patience.data = l->soon.data = l;
+	l->patience_ms = ZYGOTE_ANSWER_MS;
+	l->n_open = 3;
 	int r = begin_generation_take(l, &z);
 	if (r < 0) {
 		zygote_link_close(l, NULL, NULL);
@@ -412,7 +439,13 @@ void zygote_link_close(struct zygote_link *l, void (*closed)(void *data), void *
 	while (ring_first(&l->done))
 		answer(l, ring_first(&l->done), -ESHUTDOWN);
 	uv_close((uv_handle_t *)&l->pause, on_handle_closed);
+	uv_close((uv_handle_t *)&l->patience, on_handle_closed);
 	uv_close((uv_handle_t *)&l->soon, on_handle_closed);
+}
+
+void zygote_link_patience(struct zygote_link *l, uint64_t ms)
+{
+	l->patience_ms = ms;
 }
 
 void zygote_link_stats(const struct zygote_link *l, struct zygote_stats *ret)

@@ -79,6 +79,9 @@ int zygote_link_open_take(struct zygote_link **ret, uv_loop_t *loop, struct zygo
 void zygote_ask(struct zygote_link *l, struct zygote_call *c);
 /* Want no answer any more. (What was cloned meanwhile sees its talk socket end.) Harmless if not asked. */
 void zygote_forget(struct zygote_call *c);
+/* How long it may owe an answer before it is taken for dead, and ended; ZYGOTE_ANSWER_MS at first. */
+#define ZYGOTE_ANSWER_MS 10000
+void zygote_link_patience(struct zygote_link *l, uint64_t ms);
 void zygote_link_stats(const struct zygote_link *l, struct zygote_stats *ret);
 /* The pid of the zygote of now, 0: none. */
 pid_t zygote_link_pid(const struct zygote_link *l);
