@@ -33,6 +33,19 @@ struct group_above {
 	unsigned n;
 };
 
+/* The counters of the groups above by descriptors that are kept, from the base upwards. */
+struct group_ladder {
+	bool open;
+	unsigned n;
+	int fd[GROUP_MAX_ANCESTORS][GROUP_MAX_ANCESTOR_COUNTERS];
+};
+
+struct group_cache {
+	struct group *first;
+	unsigned n, most;
+	struct group_ladder ladder; /* above groups without a parent */
+};
+
 #define GROUP_MAX_COUNTERS 8
 
 /* What had been counted by group_reset(). */
@@ -72,6 +85,11 @@ struct group {
 	struct group_before before;
 	struct group_file file[GROUP_MAX_FILES];
 	unsigned n_files;
+	struct group_cache *cache; /* NULL: it is not used again */
+	struct group *next; /* in there */
+	bool spoiled; /* what was done to it cannot be undone */
+	bool forgets; /* its peak of memory begins anew when that is asked for */
+	struct group_ladder ladder; /* above its children */
 	int oom_fd;
 	int oom_kill_fd; /* kept on the file with the count of kills */
 	int events_fd; /* kept, opened at first use, as are those that follow */
@@ -177,6 +195,22 @@ int group_base_open(const struct group *g, enum controller c, bool *ret_own);
 int group_nest_entry(struct group *g);
 
 /* ---- group-read.c ---- */
+
+/* The directories gone, or -1 with errno; the memory given back where they are. */
+bool group_discard(struct group *g);
+/* The peak of memory so far is no more of interest. */
+void group_forget_peak(struct group *g);
+void group_ladder_close(struct group_ladder *l);
+/* Kills since the group was made. */
+uint64_t group_count_oom_kills(struct group *g);
+
+/* ---- group-cache.c ---- */
+
+/* One that is there, with other limits; NULL: none. */
+struct group *group_cache_take(
+	const struct group_spec *spec, enum enforced_by ret_by[LIMIT_COUNT_]);
+/* True: it is kept. */
+bool group_cache_put(struct group *g);
 
 /* The text of @name, in @controller's directory; its length or -1. */
 ssize_t group_text(const struct group *g, enum controller controller, const char *name, char *text,

@@ -39,6 +39,7 @@ bool group_kill(struct group *g)
 	int procs = group_procs_fd(g);
 	if (procs < 0)
 		return false;
+	g->spoiled = true; /* its limits are not what they were */
 	group_kill_each(procs, group_fd(g, CONTROLLER_PIDS), core);
 	return true;
 }

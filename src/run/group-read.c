@@ -28,7 +28,7 @@ int group_oom_fd(const struct group *g, short *ret_events)
  * On v2 reading memory.events takes the event off; on v1 the
  * eventfd is read, and the count is elsewhere.
  */
-static uint64_t count_oom_kills(struct group *g)
+uint64_t group_count_oom_kills(struct group *g)
 {
 	char text[CGROUP_TEXT_SIZE];
 	uint64_t kills = 0, events;
@@ -45,7 +45,7 @@ static uint64_t count_oom_kills(struct group *g)
 
 uint64_t group_oom_kills(struct group *g)
 {
-	uint64_t kills = count_oom_kills(g);
+	uint64_t kills = group_count_oom_kills(g);
 	return kills > g->before.oom_kills ? kills - g->before.oom_kills : 0;
 }
 
@@ -159,6 +159,58 @@ static int open_above(const struct group *g, enum controller c)
 	return own || base < 0 ? base : fcntl(base, F_DUPFD_CLOEXEC, 0);
 }
 
+/* One step of it; false at the top. */
+static bool add_rung(const struct group *g, struct group_ladder *l, int dir)
+{
+	const struct group_counter *c = g->ops->above;
+	uint64_t values[GROUP_MAX_ANCESTOR_COUNTERS];
+	if (l->n == GROUP_MAX_ANCESTORS || !read_ancestor(g, dir, values))
+		return false;
+	for (int i = 0, more = 1; i < GROUP_MAX_ANCESTOR_COUNTERS; i++) {
+		more = more && c[i].fact != NULL;
+		l->fd[l->n][i] = more ? cgroup_open_file(dir, c[i].file, O_RDONLY) : -1;
+	}
+	l->n++;
+	return true;
+}
+
+static void open_ladder(const struct group *g, struct group_ladder *l)
+{
+	cleanup_fd int dir = open_above(g, g->ops->above->controller);
+	while (add_rung(g, l, dir)) {
+		int parent = cgroup_open_parent(dir);
+		fd_close(dir);
+		dir = parent;
+	}
+	l->open = true;
+}
+
+/* Many groups have the same ones above. */
+static struct group_ladder *ladder_of(const struct group *g)
+{
+	if (!g->cache)
+		return NULL;
+	return g->parent ? &g->parent->ladder : &g->cache->ladder;
+}
+
+static void read_ladder(const struct group *g, struct group_ladder *l, struct group_above *ret)
+{
+	char text[CGROUP_TEXT_SIZE];
+	const struct group_counter *c = g->ops->above;
+	if (!l->open)
+		open_ladder(g, l);
+	for (unsigned i = 0; i < l->n; i++)
+		for (int j = 0; j < GROUP_MAX_ANCESTOR_COUNTERS; j++) {
+			uint64_t *value = &ret->value[i][j];
+			int fd = l->fd[i][j];
+			if (fd < 0 || cgroup_reread_piece(fd, text, sizeof(text)) <= 0 ||
+				(c[j].key ? cgroup_text_key(text, c[j].key, value)
+					  : cgroup_text_u64(text, value)) < 0)
+				*value = 0; /* no such file, before or after */
+		}
+	ret->n = l->n;
+}
+
 static void read_ancestors(const struct group *g, struct group_above *ret, bool limits)
 {
 	const struct group_counter *c = g->ops->above;
@@ -177,7 +229,12 @@ static void read_ancestors(const struct group *g, struct group_above *ret, bool 
 
 void group_snapshot(struct group *g)
 {
-	read_ancestors(g, &g->above, false);
+	struct group_ladder *l = ladder_of(g);
+	bool counted = g->ops->above->fact != NULL && group_fd(g, g->ops->above->controller) >= 0;
+	if (l && counted)
+		read_ladder(g, l, &g->above);
+	else
+		read_ancestors(g, &g->above, false);
 }
 
 static void put_counter(struct observation *o, const struct counter *c)
@@ -345,24 +402,18 @@ void group_read(struct group *g, struct observation *o, struct arena *a)
 	take_off_before(&o->usage, &g->before.usage);
 }
 
-/* v1 lets peaks be forgotten, on v2 that of memory counts from the first descriptor on (6.12). */
-static void forget_peaks(struct group *g)
-{
-	int memory = group_fd(g, CONTROLLER_MEMORY);
-	if (memory >= 0 && g->ops->entry_file)
-		cgroup_write(memory, g->ops->memory_peak_file, "0");
-}
-
 void group_reset(struct group *g)
 {
 	const struct group_counter *c = g->ops->counters;
-	struct group_before before = {.oom_kills = count_oom_kills(g)};
+	if (g->cache)
+		group_get_ready(g);
+	struct group_before before = {.oom_kills = group_count_oom_kills(g)};
 	for (int i = 0; i < GROUP_MAX_COUNTERS && c[i].fact != NULL; i++) {
 		if (read_own_counter(g, &c[i], &before.counter[i]) < 0)
 			before.counter[i] = 0;
 	}
 	read_usage(g, &before.usage);
 	g->before = before;
-	forget_peaks(g);
+	group_forget_peak(g);
 	group_snapshot(g);
 }

@@ -43,6 +43,7 @@ static struct group *group_new(const struct host_cgroup *host, const struct grou
 	g->users = 1;
 	g->host = host;
 	g->relimited = spec->relimited;
+	g->cache = spec->cache;
 	group_nest(g, spec->parent);
 	g->ops = ops_of[host->rung];
 	g->entry.into_fd = g->slow_entry.into_fd = -1;
@@ -219,6 +220,7 @@ static void group_free(struct group *g)
 		fd_close(g->dir[c].fd);
 		free(g->path[c]);
 	}
+	group_ladder_close(&g->ladder);
 	if (g->parent)
 		group_free(g->parent);
 	else if (g->host->self_leaf)
@@ -253,7 +255,12 @@ int group_open(struct group **ret, const struct host_cgroup *host, const struct 
 	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
 	enum enforced_by by[LIMIT_COUNT_];
-	struct group *g = group_new(host, spec);
+	struct group *g = group_cache_take(spec, ret_by);
+	if (g != NULL) {
+		*ret = g;
+		return 0;
+	}
+	g = group_new(host, spec);
 	if (g == NULL)
 		return error_set(e, BLAME_HOST, ENOMEM, "cannot make control groups");
 	memcpy(by, ret_by, sizeof(by));
@@ -294,8 +301,19 @@ static int say_what_is_left(struct group *g, enum controller left, int errnum, s
 		g->dir[left].base, g->name, buf_str(&list));
 }
 
+bool group_discard(struct group *g)
+{
+	bool gone = remove_dirs(g) == CONTROLLER_COUNT_;
+	group_free(g);
+	return gone;
+}
+
 bool group_try_close(struct group *g, bool last, struct error *e)
 {
+	if (group_cache_put(g))
+		return true;
+	if (g->cache)
+		group_cache_drop(g->cache, g); /* below a box's own are those of its runs */
 	/* Most often it is empty already, and the kernel says so by removing it. */
 	enum controller left = remove_dirs(g);
 	if (left != CONTROLLER_COUNT_ && !last)

@@ -39,6 +39,8 @@ struct group_spec {
 	bool oom_group;
 	struct group *parent; /* the box's; NULL: none. It is kept until its last child is closed */
 	bool box; /* it will hold groups, and no process */
+	struct group_cache
+		*cache; /* with relimited or box: where it goes when it is closed; NULL: nowhere */
 	bool relimited; /* group_limit() and group_reset() will be called: all they take is opened now */
 };
 
@@ -160,6 +162,23 @@ int group_close(struct group *g, struct error *e);
  * again, or, with @last, give up: then also true, with e as group_close() has it.
  */
 bool group_try_close(struct group *g, bool last, struct error *e);
+
+/*
+ * Groups that are used again. To make one and to remove it costs some 400 µs, most of which are the kernel's; a
+ * relimited one that its run has left as it was is kept instead, with all of its files open, and taken by the
+ * next of the same parent: its directory has the name of whom it was made for. Nothing of a run shows in the
+ * next: one is kept only if nobody was killed in it for want of memory (the kernel's log names it),
+ * if it holds no memory beyond what the kernel keeps ahead for each CPU, and if peaks can be forgotten (v1, v2
+ * from 6.12) or were those of a single process. A parent's go with the parent.
+ */
+struct group_cache;
+
+/* At most @most at a time. */
+struct group_cache *group_cache_new(unsigned most);
+/* Remove those below @parent; NULL: those below none. */
+void group_cache_drop(struct group_cache *c, const struct group *parent);
+/* All; when no group that was opened with it is left. */
+void group_cache_free(struct group_cache *c);
 
 /*
  * End and remove the groups which dead bulkheads left below the bases of @host: those whose TOKEN names a
