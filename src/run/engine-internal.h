@@ -343,6 +343,7 @@ struct engine {
 	struct pools pools;
 	struct parked *parked; /* all of them */
 	struct witness_post witnesses;
+	struct group_cache *groups; /* of runs that have ended, to be used again */
 	int null_fd;
 	struct engine_stats counts;
 	unsigned n_bodies, n_boxes, n_parked; /* that are not freed */

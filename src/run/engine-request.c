@@ -187,7 +187,8 @@ static int make_box(
 	const struct limits *limits = &r->prepared.policy.limits;
 	struct share share = {.boxes = 1, .memory_bytes = admission_memory(limits)};
 	enum enforced_by by[LIMIT_COUNT_];
-	struct group_spec spec = {.id = r->prepared.id, .limits = limits, .box = true};
+	struct group_spec spec = {
+		.id = r->prepared.id, .limits = limits, .box = true, .cache = e->groups};
 	memcpy(by, r->prepared.plan.by, sizeof(by));
 	if (check_share(e, &share, false, error) < 0) {
 		recipe_let_go(r);

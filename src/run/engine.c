@@ -36,6 +36,9 @@ void engine_new_id(char ret[RUN_ID_SIZE])
 	run_id_format(time_realtime_us() / 1000, random, ret);
 }
 
+/* Groups that wait for another run. Each has some 25 descriptors. */
+#define GROUPS_KEPT 32
+
 /* ---- opening ---- */
 
 /* Nothing of the daemon's own environment is a run's business. */
@@ -102,6 +105,7 @@ static void init_lists(struct engine *e)
 	table_init(&e->boxes, key);
 	policy_book_init(&e->book, key);
 	pools_init(e, key);
+	e->groups = group_cache_new(GROUPS_KEPT);
 	e->ended_last = &e->ended_first;
 	e->gone_last = &e->gone_first;
 	e->admit.act = engine_admit;
@@ -118,6 +122,7 @@ static void engine_free(struct engine *e)
 	table_fini(&e->runs);
 	table_fini(&e->boxes);
 	witness_post_close(&e->witnesses);
+	group_cache_free(e->groups);
 	fd_close(e->null_fd);
 	arena_fini(&e->a);
 	free(e);
@@ -184,6 +189,7 @@ static void tell_stopped(struct engine *e)
 		return;
 	e->stopped_told = true;
 	uv_timer_stop(&e->stop_bound);
+	group_cache_drop(e->groups, NULL);
 	e->stopped(e->stopped_data);
 }
 

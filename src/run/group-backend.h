@@ -88,6 +88,7 @@ struct group {
 	struct group_cache *cache; /* NULL: it is not used again */
 	struct group *next; /* in there */
 	bool spoiled; /* what was done to it cannot be undone */
+	bool entered; /* group_reset(): nobody else is on his way into it */
 	bool forgets; /* its peak of memory begins anew when that is asked for */
 	struct group_ladder ladder; /* above its children */
 	int oom_fd;

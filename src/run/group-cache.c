@@ -61,7 +61,7 @@ static bool is_as_new(struct group *g)
 bool group_cache_put(struct group *g)
 {
 	struct group_cache *c = g->cache;
-	if (!c || !g->relimited || c->n >= c->most)
+	if (!c || !g->relimited || !g->entered || c->n >= c->most)
 		return false;
 	group_get_ready(g);
 	group_forget_peak(g);
@@ -105,6 +105,7 @@ struct group *group_cache_take(const struct group_spec *spec, enum enforced_by r
 		return NULL;
 	}
 	memcpy(ret_by, by, sizeof(by));
+	g->entered = false;
 	return g;
 }
 

@@ -34,12 +34,13 @@ void group_kill_each(int procs, int pids, int core)
 bool group_kill(struct group *g)
 {
 	int core = group_fd(g, CONTROLLER_CORE);
+	/* Linux 6.14 to 6.18 at least kill whoever is cloned into a group that was killed once */
+	g->spoiled = true;
 	if (core >= 0 && cgroup_kill(core) == 0)
 		return true;
 	int procs = group_procs_fd(g);
 	if (procs < 0)
 		return false;
-	g->spoiled = true; /* its limits are not what they were */
 	group_kill_each(procs, group_fd(g, CONTROLLER_PIDS), core);
 	return true;
 }

@@ -416,4 +416,5 @@ void group_reset(struct group *g)
 	g->before = before;
 	group_forget_peak(g);
 	group_snapshot(g);
+	g->entered = true;
 }

@@ -164,12 +164,18 @@ int group_close(struct group *g, struct error *e);
 bool group_try_close(struct group *g, bool last, struct error *e);
 
 /*
- * Groups that are used again. To make one and to remove it costs some 400 µs, most of which are the kernel's; a
- * relimited one that its run has left as it was is kept instead, with all of its files open, and taken by the
- * next of the same parent: its directory has the name of whom it was made for. Nothing of a run shows in the
- * next: one is kept only if nobody was killed in it for want of memory (the kernel's log names it),
- * if it holds no memory beyond what the kernel keeps ahead for each CPU, and if peaks can be forgotten (v1, v2
- * from 6.12) or were those of a single process. A parent's go with the parent.
+ * Groups that are used again. To make one and to remove it costs some 400 µs, most of which are the
+ * kernel's; a relimited one that its run has left as it was is kept instead, with all of its files open, and
+ * taken by the next of the same parent: its directory has the name of whom it was made for. Nothing of
+ * a run shows in the next. One is kept only if
+ *
+ *   - group_reset() was called, so that who was to come into it had come;
+ *   - it was not killed, and nobody in it for want of memory (the kernel's log has its name);
+ *   - it holds no memory but what the kernel charges ahead for each CPU;
+ *   - its peak of memory can be forgotten (v1, v2 from 6.12) or was that small;
+ *   - it never had more than one process, since that peak cannot.
+ *
+ * A parent's go with the parent.
  */
 struct group_cache;
 

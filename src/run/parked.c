@@ -153,6 +153,7 @@ static int open_group(struct parked *p, struct error *error)
 		.limits = limits,
 		.oom_group = limits->oom == OOM_GROUP,
 		.parent = p->box ? p->box->group : NULL,
+		.cache = p->engine->groups,
 		.relimited = true};
 	memcpy(p->by, p->recipe->prepared.plan.by, sizeof(p->by));
 	if (!p->recipe->plan.wants_group)

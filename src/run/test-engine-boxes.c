@@ -64,6 +64,7 @@ static void test_many_runs_leave_nothing(void **state)
 	NEEDS_ROOT();
 	struct box *b = rig_box(NULL);
 	rig_end(rig_sh(box_id(b), "sleep 0.2")); /* long enough for all that is opened once */
+	rig_end(rig_sh(box_id(b), "exit 0"));
 	rig_quiet(100);
 	int fds = rig_count_fds();
 	unsigned children = rig_count_children(), groups = rig_count_groups();

@@ -272,7 +272,8 @@ static void test_cancel_at_any_moment(void **state)
 		struct live *l = rig_sh(NULL, "sleep 60");
 		for (int i = 0; i < turns; i++)
 			uv_run(&rig.loop, UV_RUN_NOWAIT);
-		assert_int_equal(live_cancel(l, turns % 2, NULL, &e), 0);
+		if (live_cancel(l, turns % 2, NULL, &e) < 0)
+			fail_msg("%d: %s %s", turns, e.text, live_verdict_json(l));
 		assert_int_equal(live_cancel(l, false, NULL, &e), 0);
 		assert_int_equal(rig_end(l)->cause, CAUSE_CANCELLED);
 	}
