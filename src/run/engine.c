@@ -181,6 +181,11 @@ void engine_stats(const struct engine *e, struct engine_stats *ret)
 	ret->memory_bytes = e->admission.most.memory_bytes;
 }
 
+void engine_tidy(struct engine *e)
+{
+	group_cache_clear(e->groups);
+}
+
 /* ---- the end ---- */
 
 static void tell_stopped(struct engine *e)
@@ -189,7 +194,7 @@ static void tell_stopped(struct engine *e)
 		return;
 	e->stopped_told = true;
 	uv_timer_stop(&e->stop_bound);
-	group_cache_drop(e->groups, NULL);
+	engine_tidy(e);
 	e->stopped(e->stopped_data);
 }
 

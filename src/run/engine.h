@@ -99,6 +99,9 @@ int engine_open(struct engine **ret, uv_loop_t *loop, int zygote, pid_t zygote_p
 void engine_stop(struct engine *e, void (*stopped)(void *data), void *data);
 void engine_close(struct engine *e);
 
+/* Let go of what is kept only because it is dear to make: groups of runs that have ended. */
+void engine_tidy(struct engine *e);
+
 /* Keep boxes of this policy (a name or file) ready, as many as its pool says. */
 int engine_pool(struct engine *e, const char *policy, struct error *error);
 

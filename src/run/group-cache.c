@@ -117,10 +117,15 @@ void group_cache_drop(struct group_cache *c, const struct group *parent)
 		group_discard(g);
 }
 
-void group_cache_free(struct group_cache *c)
+void group_cache_clear(struct group_cache *c)
 {
 	while (c->first)
 		group_discard(take_out(&c->first));
 	group_ladder_close(&c->ladder);
+}
+
+void group_cache_free(struct group_cache *c)
+{
+	group_cache_clear(c);
 	free(c);
 }

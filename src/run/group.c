@@ -251,16 +251,11 @@ static int open_all(struct group *g, const struct group_spec *spec,
 	return 0;
 }
 
-int group_open(struct group **ret, const struct host_cgroup *host, const struct group_spec *spec,
-	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
+static int open_new(struct group **ret, const struct host_cgroup *host,
+	const struct group_spec *spec, enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
 {
 	enum enforced_by by[LIMIT_COUNT_];
-	struct group *g = group_cache_take(spec, ret_by);
-	if (g != NULL) {
-		*ret = g;
-		return 0;
-	}
-	g = group_new(host, spec);
+	struct group *g = group_new(host, spec);
 	if (g == NULL)
 		return error_set(e, BLAME_HOST, ENOMEM, "cannot make control groups");
 	memcpy(by, ret_by, sizeof(by));
@@ -274,6 +269,27 @@ int group_open(struct group **ret, const struct host_cgroup *host, const struct 
 	remove_dirs(g);
 	group_free(g);
 	return -1;
+}
+
+int group_open(struct group **ret, const struct host_cgroup *host, const struct group_spec *spec,
+	enum enforced_by ret_by[LIMIT_COUNT_], struct error *e)
+{
+	struct error why = ERROR_INIT;
+	struct group *g = group_cache_take(spec, ret_by);
+	if (g != NULL) {
+		*ret = g;
+		return 0;
+	}
+	int r = open_new(ret, host, spec, ret_by, &why);
+	/* what is kept for later must not be what there is too little of now */
+	if (r < 0 && spec->cache && spec->cache->n > 0) {
+		why = ERROR_INIT;
+		group_cache_clear(spec->cache);
+		r = open_new(ret, host, spec, ret_by, &why);
+	}
+	if (r < 0 && e)
+		*e = why;
+	return r;
 }
 
 const char *group_id(const struct group *g)

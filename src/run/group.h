@@ -183,7 +183,9 @@ struct group_cache;
 struct group_cache *group_cache_new(unsigned most);
 /* Remove those below @parent; NULL: those below none. */
 void group_cache_drop(struct group_cache *c, const struct group *parent);
-/* All; when no group that was opened with it is left. */
+/* Remove all that there are. */
+void group_cache_clear(struct group_cache *c);
+/* When no group that was opened with it is left. */
 void group_cache_free(struct group_cache *c);
 
 /*

@@ -37,6 +37,7 @@ static void test_runs_without_descriptors(void **state)
 	getrlimit(RLIMIT_NOFILE, &before);
 	rig_end(rig_sh(NULL, "exit 3"));
 	rig_quiet(50);
+	engine_tidy(rig.engine);
 	int fds = rig_count_fds();
 	for (int more = 0; more < 70; more++) {
 		allow(more);
@@ -52,6 +53,7 @@ static void test_runs_without_descriptors(void **state)
 	assert_true(right > 0 && wrong > 0);
 	assert_int_equal(rig_end(rig_sh(NULL, "exit 3"))->exit_code, 3);
 	rig_quiet(100);
+	engine_tidy(rig.engine);
 	assert_int_equal(rig_count_fds(), fds);
 }
 
@@ -63,6 +65,7 @@ static void test_a_box_without_descriptors(void **state)
 	struct box *b = rig_box(NULL);
 	rig_end(rig_sh(box_id(b), "sleep 0.05; exit 3"));
 	rig_quiet(50);
+	engine_tidy(rig.engine);
 	int fds = rig_count_fds();
 	for (int more = 0; more < 60; more++) {
 		allow(more);
@@ -80,6 +83,7 @@ static void test_a_box_without_descriptors(void **state)
 		rig_quiet(2);
 	}
 	rig_quiet(100);
+	engine_tidy(rig.engine);
 	assert_int_equal(rig_count_fds(), fds);
 	struct error e = ERROR_INIT;
 	box_remove(b, true, &e);
