@@ -442,9 +442,12 @@ static int check_sections(struct plan_build *b)
 	const char *what = p->exec.mode != EXEC_OFF        ? "exec rules"
 		: p->retry.attempts > 1                    ? "retries"
 		: p->breaker.key || p->breaker.cooldown_us ? "a breaker or cooldown"
-		: p->pool.size && !b->input->has_pools     ? "a pool"
 		: p->capture_messages                      ? "messages"
 							   : NULL;
+	/* a run is the same without one, only later */
+	if (p->pool.size && !b->input->has_pools)
+		strv_push(b->a, &b->plan->notes,
+			arena_printf(b->a, "the pool of policy '%s' is the daemon's", p->name));
 	if (!what)
 		return 0;
 	if (b->input->best_effort) {

@@ -217,7 +217,6 @@ def test_key_names_a_run_and_makes_no_breaker(bulkhead):
     ("breaker: {threshold: 3}", ["--key", "k1"], "a breaker"),
     ("breaker: {key: k0}", ["--key", "k1"], "a breaker"),
     ("retry: {attempts: 3}", [], "retries"),
-    ("pool: {size: 2}", [], "a pool"),
     ("exec: {mode: audit}", [], "exec rules"),
     ("capture: {messages: run}", [], "messages"),
 ])
@@ -226,6 +225,13 @@ def test_sections_that_are_not_done(bulkhead, text, words, what):
     r = bulkhead.run("--policy", path, *words, "echo", "ran")
     expect_refused(r, f"asks for {what}", "--best-effort", blame="policy")
     bulkhead.run("--best-effort", "--policy", path, *words, "true").expect("ok", 0)
+
+
+def test_a_pool_is_the_daemons(bulkhead):
+    """What only makes runs start sooner there is no reason to refuse one here."""
+    path = bulkhead.file("policy.yaml", "pool: {size: 2}\n")
+    r = bulkhead.run("--policy", path, "--verbose", "true").expect("ok", 0)
+    assert "the pool of policy" in r.err and "is the daemon's" in r.err
 
 
 # ---- the verdict's place ----
