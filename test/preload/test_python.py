@@ -47,8 +47,10 @@ class Warm:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(LIMIT)
         with theirs:
-            self.process = subprocess.Popen([*command, *modules], stdin=theirs, stdout=subprocess.DEVNULL,
+            null = os.open(os.devnull, os.O_RDONLY)  # one that nothing can be written to
+            self.process = subprocess.Popen([*command, *modules], stdin=theirs, stdout=null,
                                             stderr=subprocess.PIPE, env=env | {"BULKHEAD_PRELOAD_FD": "0"}, cwd="/")
+            os.close(null)
 
     def ready(self):
         assert self.control.recv(100) == b"ready"
@@ -186,6 +188,12 @@ def test_what_was_imported_is_there_and_the_same_process_has_it(warm):
     w = warm("json", "xml.dom.minidom").ready()
     code = "import os, sys; print(os.getpid(), 'xml.dom.minidom' in sys.modules)"
     assert w.run(["python3", "-c", code])[1].split() == [str(w.process.pid), "True"]
+
+
+@pytest.mark.parametrize("argv", [["python3", "-c", "print('out')"], ["echo", "out"]])
+def test_what_modules_say_is_not_the_runs(warm, argv):
+    """This one prints a poem when it is imported."""
+    assert warm("this").ready().run(argv)[:3] == (0, "out\n", "")
 
 
 @pytest.mark.parametrize("argv0", ["python3", PYTHON, os.path.realpath(PYTHON)])
