@@ -13,6 +13,7 @@
 #include "run/idmapped.h"
 #include "run/setup-words.h"
 #include "run/talk-child.h"
+#include "run/talk-records.h"
 #include "run/talk-words.h"
 
 /* Records taken in one turn of the loop. */
@@ -22,42 +23,6 @@ static void end(struct talk *t);
 static void go_on_ending(struct talk *t);
 static void take_records(struct talk *t);
 static int ask(struct talk *t, struct error *e);
-
-/* ---- why it fails: the first reason counts ---- */
-
-static void blame(struct talk *t, enum blame blame, int errnum, const char *what)
-{
-	if (t->has_why)
-		return;
-	t->has_why = true;
-	t->why = (struct setup_failure){
-		.stage = SETUP_BOX, .blame = blame, .errnum = errnum, .what = what};
-}
-
-static void blame_error(struct talk *t, const struct error *e)
-{
-	blame(t, e->blame, e->errnum, arena_strdup(t->spec.a, e->text));
-}
-
-static void blame_report(struct talk *t, const struct report *r)
-{
-	const struct setup_words words = {
-		.plan = t->spec.plan,
-		.host = t->spec.host,
-		.argv0 = t->argv0 ? t->argv0 : "",
-		.exec_paths = &t->exec_paths,
-		.cwd = t->cwd,
-	};
-	if (t->has_why || r->stage == REPORT_NONE)
-		return;
-	t->has_why = true;
-	setup_say(&words, r, t->spec.a, &t->why);
-}
-
-static void blame_protocol(struct talk *t)
-{
-	blame(t, BLAME_US, EPROTO, "a box did not keep to its protocol with the daemon");
-}
 
 /* ---- the end ---- */
 
@@ -78,15 +43,6 @@ static void stop_reading(struct talk *t)
 static bool has_children(const struct talk *t)
 {
 	return t->maker.process.pid || t->payload.process.pid || t->init.process.pid;
-}
-
-/* The kernel is asked whether it is a child. Another one than we know of is none of ours. */
-static bool adopt(struct talk *t, struct talk_child *c, pid_t pid)
-{
-	int r = talk_child_adopt(c, pid);
-	if (r < 0 && r != -ECHILD)
-		blame(t, BLAME_HOST, -r, "cannot watch a process of the box");
-	return r == 0;
 }
 
 static void say_vanished(struct talk *t)
@@ -164,15 +120,6 @@ static void on_child_changed(struct talk_child *c)
 	go_on_ending(t);
 }
 
-/* Our copies of what went to the zygote. */
-static void close_theirs(struct talk *t)
-{
-	t->theirs = fd_close(t->theirs);
-	t->life_read = fd_close(t->life_read);
-	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
-		t->slots[i] = fd_close(t->slots[i]);
-}
-
 static void kill_all(struct talk *t)
 {
 	talk_child_kill(&t->payload);
@@ -190,7 +137,7 @@ static void end(struct talk *t)
 		return;
 	t->state = TALKING_ENDING;
 	zygote_forget(&t->call);
-	close_theirs(t);
+	talk_close_theirs(t);
 	if (!t->box_taken)
 		t->box.life = fd_close(t->box.life);
 	t->kill_until_ms = uv_now(zygote_link_loop(t->link)) + TALK_KILL_MS;
@@ -205,122 +152,8 @@ static void on_overdue(uv_timer_t *timer)
 	const char *what = t->state < TALKING_PARKED ? "the box was not ready in time"
 		: t->tty                             ? "the terminal was not handed over in time"
 						     : "the program was not started in time";
-	blame(t, BLAME_HOST, ETIMEDOUT, what);
+	talk_blame(t, BLAME_HOST, ETIMEDOUT, what);
 	end(t);
-}
-
-/* ---- what it says ---- */
-
-static bool write_maps(struct talk *t)
-{
-	const struct plan *plan = t->spec.plan;
-	const struct talk_down maps = {.magic = WIRE_MAGIC, .kind = TALK_MAPS};
-	struct error e = ERROR_INIT;
-	long r = idmap_write(
-		t->maker.process.pid, plan->uid_map, plan->gid_map, plan->deny_setgroups);
-	if (r == 0)
-		r = wire_send(t->socket, (struct wire_bytes){&maps, sizeof(maps)},
-			(struct wire_bytes){0}, NULL, 0);
-	/* a maker that is dead already is seen by its end */
-	if (r == 0 || r == -ESRCH || r == -ENOENT || r == -EPIPE)
-		return true;
-	setup_refuse_userns(t->spec.a, (int)-r, &e);
-	blame_error(t, &e);
-	return false;
-}
-
-static bool is_new_box(const struct talk *t)
-{
-	return t->spec.init_pidfd < 0;
-}
-
-/* There is a maker: the zygote says so, or it itself. */
-static bool take_maker(struct talk *t, pid_t pid)
-{
-	if (!adopt(t, &t->maker, pid))
-		return false;
-	close_theirs(t);
-	talk_child_watch(&t->maker);
-	return true;
-}
-
-/* Only now may the files of a maker be written that is not root's. */
-static bool on_born(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	(void)up;
-	if (!take_maker(t, packet->sender))
-		return false;
-	if (t->state != TALKING_ASKED)
-		return t->state == TALKING_ENDING;
-	t->state = TALKING_BORN;
-	return !is_new_box(t) || write_maps(t);
-}
-
-static bool on_init(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	(void)up;
-	return is_new_box(t) && adopt(t, &t->init, packet->sender);
-}
-
-static bool on_made(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	if (t->made || packet->sender != t->maker.was || packet->n_fds != is_new_box(t) ||
-		!adopt(t, &t->payload, up->payload_pid))
-		return false;
-	t->made = true;
-	if (is_new_box(t)) {
-		t->box.root = packet->fds[0];
-		t->box.root_is_here = up->root_is_here != 0;
-		packet->n_fds = 0;
-	}
-	return true;
-}
-
-static bool on_parked(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	(void)up;
-	if (t->parked || !adopt(t, &t->payload, packet->sender))
-		return false;
-	t->parked = true;
-	return true;
-}
-
-static bool on_terminal(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	(void)up;
-	if (t->state != TALKING_GOING || !t->tty || t->pty.master >= 0 || packet->n_fds != 2 ||
-		packet->sender != t->payload.was)
-		return false;
-	t->pty = (struct pty){packet->fds[0], packet->fds[1]};
-	packet->n_fds = 0;
-	return true;
-}
-
-static bool on_failed(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	(void)packet;
-	if (up->payload_pid > 0 && !adopt(t, &t->payload, up->payload_pid))
-		return false;
-	blame_report(t, &up->report);
-	return true;
-}
-
-static bool take_record(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
-{
-	static const struct {
-		bool (*take)(struct talk *t, const struct talk_up *up, struct wire_packet *packet);
-		unsigned max_fds;
-	} kinds[TALK_COUNT_] = {
-		[TALK_BORN] = {on_born, 0},
-		[TALK_INIT] = {on_init, 0},
-		[TALK_MADE] = {on_made, 1},
-		[TALK_PARKED] = {on_parked, 0},
-		[TALK_TERMINAL] = {on_terminal, 2},
-		[TALK_FAILED] = {on_failed, 0},
-	};
-	return packet->size == sizeof(*up) && up->magic == WIRE_MAGIC && up->kind < TALK_COUNT_ &&
-		kinds[up->kind].take && packet->n_fds <= kinds[up->kind].max_fds &&
-		kinds[up->kind].take(t, up, packet);
 }
 
 /* ---- the loop ---- */
@@ -334,7 +167,7 @@ static void on_retry_closed(uv_handle_t *handle)
 	if (t->state == TALKING_ASKED && ask(t, &e) == 0)
 		return;
 	if (e.blame != BLAME_NONE)
-		blame_error(t, &e);
+		talk_blame_error(t, &e);
 	end(t);
 	go_on_ending(t);
 }
@@ -364,11 +197,12 @@ static void on_eof(struct talk *t)
 	}
 	stop_reading(t);
 	if (t->state == TALKING_ASKED && t->lost)
-		blame(t, BLAME_US, ECHILD, "the zygote died twice over it");
+		talk_blame(t, BLAME_US, ECHILD, "the zygote died twice over it");
 	if (t->state == TALKING_GOING && !t->has_why && t->tty && t->pty.master < 0)
-		blame(t, BLAME_HOST, 0, "the program ended before it had a terminal");
+		talk_blame(t, BLAME_HOST, 0, "the program ended before it had a terminal");
 	if (t->state == TALKING_GOING && t->unread)
-		blame(t, BLAME_HOST, 0, "its process was killed while it waited for its command");
+		talk_blame(
+			t, BLAME_HOST, 0, "its process was killed while it waited for its command");
 	if (t->state == TALKING_GOING && !t->has_why) {
 		run(t);
 		return;
@@ -392,11 +226,11 @@ static bool take_one(struct talk *t)
 		on_eof(t);
 		return false;
 	}
-	bool right = r == 0 && take_record(t, &up, &packet);
+	bool right = r == 0 && talk_take_record(t, &up, &packet);
 	if (r == 0)
 		wire_close_fds(&packet);
 	if (!right)
-		blame_protocol(t);
+		talk_blame_protocol(t);
 	if (t->state == TALKING_ENDING)
 		kill_all(t);
 	else if (t->has_why)
@@ -409,7 +243,7 @@ static void take_records(struct talk *t)
 	for (int n = 0; n < RECORDS_A_TURN && take_one(t); n++)
 		;
 	if (t->state == TALKING_BORN && t->made && t->parked &&
-		(!is_new_box(t) || t->init.was > 0)) {
+		(!talk_is_new_box(t) || t->init.was > 0)) {
 		uv_timer_stop(&t->bound);
 		t->state = TALKING_PARKED;
 		t->spec.hooks.parked(t);
@@ -430,12 +264,12 @@ static unsigned fill(struct zygote_call *c, struct zygote_request *ret, int *fds
 	struct talk *t = (struct talk *)((char *)c - offsetof(struct talk, call));
 	const struct group_entry *entry = t->spec.entry;
 	unsigned n = 0;
-	ret->kind = is_new_box(t) ? ZYGOTE_BOX : ZYGOTE_ENTRY;
+	ret->kind = talk_is_new_box(t) ? ZYGOTE_BOX : ZYGOTE_ENTRY;
 	memcpy(&ret->signal_mask, &t->spec.signal_mask, sizeof(ret->signal_mask));
 	ret->image_bytes = t->spec.image_bytes;
 	fds[n++] = t->spec.image;
 	fds[n++] = t->theirs;
-	fds[n++] = is_new_box(t) ? t->life_read : t->spec.init_pidfd;
+	fds[n++] = talk_is_new_box(t) ? t->life_read : t->spec.init_pidfd;
 	for (int slot = 0; slot < PLAN_MAX_SLOTS && ret->n_slots < WIRE_MAX_SLOTS; slot++) {
 		if (t->slots[slot] < 0)
 			continue;
@@ -456,16 +290,16 @@ static void refuse(struct talk *t, int errnum)
 {
 	struct error e = ERROR_INIT;
 	if (errnum == ECHILD)
-		blame(t, BLAME_US, errnum,
+		talk_blame(t, BLAME_US, errnum,
 			"the zygote, which makes the boxes, does not stay alive");
 	else if (errnum == ESHUTDOWN)
-		blame(t, BLAME_REQUEST, errnum, "the daemon is being stopped");
+		talk_blame(t, BLAME_REQUEST, errnum, "the daemon is being stopped");
 	else if (errnum == EPROTO)
-		blame_protocol(t);
+		talk_blame_protocol(t);
 	else
 		setup_refuse_userns(t->spec.a, errnum, &e);
 	if (e.blame != BLAME_NONE)
-		blame_error(t, &e);
+		talk_blame_error(t, &e);
 	end(t);
 }
 
@@ -478,8 +312,8 @@ static void on_answer(struct zygote_call *c, long result)
 		/* the end of the file comes when no maker has it, nor any message on its way */
 		t->lost = true;
 		t->theirs = fd_close(t->theirs);
-	} else if (t->state == TALKING_ASKED && !take_maker(t, (pid_t)result)) {
-		blame_protocol(t);
+	} else if (t->state == TALKING_ASKED && !talk_take_maker(t, (pid_t)result)) {
+		talk_blame_protocol(t);
 		end(t);
 	}
 }
@@ -550,8 +384,9 @@ int talk_open(
 	talk_child_init(&t->init, t, on_child_changed);
 	for (int i = 0; i < PLAN_MAX_SLOTS; i++)
 		t->slots[i] = -1;
-	if ((is_new_box(t) && (open_life(t, e) < 0 || open_trees(t, e) < 0)) || ask(t, e) < 0) {
-		close_theirs(t);
+	if ((talk_is_new_box(t) && (open_life(t, e) < 0 || open_trees(t, e) < 0)) ||
+		ask(t, e) < 0) {
+		talk_close_theirs(t);
 		t->box.life = fd_close(t->box.life);
 		return -1;
 	}
@@ -585,7 +420,7 @@ void talk_abort(struct talk *t)
 {
 	if (t->state >= TALKING_RUNNING)
 		return;
-	blame(t, BLAME_REQUEST, ECANCELED, "it was not wanted any more");
+	talk_blame(t, BLAME_REQUEST, ECANCELED, "it was not wanted any more");
 	end(t);
 }
 
@@ -625,7 +460,7 @@ void talk_close(struct talk *t, void (*closed)(struct talk *t))
 		uv_close((uv_handle_t *)&t->poll, on_handle_closed);
 	t->polled = false;
 	uv_close((uv_handle_t *)&t->bound, on_handle_closed);
-	close_theirs(t);
+	talk_close_theirs(t);
 	t->socket = fd_close(t->socket);
 	t->box.life = fd_close(t->box.life);
 	t->box.root = fd_close(t->box.root);
