@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/peers.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,14 +85,56 @@ void peers_turn_away(struct peers *p, int fd)
 			"no room for one more connection", "Retry-After: 1\r\n"));
 }
 
+/* In how many pid namespaces a process has a number, from ours on; 0 if that cannot be told. */
+static unsigned depth_of(pid_t pid)
+{
+	char path[48], text[4096];
+	unsigned n = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	if (pid <= 0 || file_read_text(AT_FDCWD, path, text, sizeof text) < 0)
+		return 0;
+	const char *numbers = strstr(text, "\nNSpid:");
+	if (!numbers)
+		return 0;
+	for (const char *c = numbers + strlen("\nNSpid:"); *c && *c != '\n'; c++)
+		n += *c == '\t';
+	return n;
+}
+
+/* Since Linux 6.5: that the number was not somebody else's meanwhile. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+static bool is_alive_still(int peer_pidfd)
+{
+	struct pollfd ended = {.fd = peer_pidfd, .events = POLLIN};
+	return peer_pidfd < 0 || poll(&ended, 1, 0) == 0;
+}
+
+/*
+ * A program in a box has our user's id, or root's, and may reach the socket where its files do. But each
+ * box has a pid namespace of its own, which anybody may see, and what cannot be seen is taken for one.
+ */
+static bool is_in_no_box(int fd, pid_t pid)
+{
+	cleanup_fd int pidfd = -1;
+	socklen_t size = sizeof pidfd;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0)
+		pidfd = -1;
+	unsigned depth = depth_of(pid);
+	return depth > 0 && depth == depth_of(getpid()) && is_alive_still(pidfd);
+}
+
 static bool may_speak(int fd, uid_t *ret_uid)
 {
-	struct ucred credentials;
-	socklen_t size = sizeof credentials;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
-	*ret_uid = credentials.uid;
-	return credentials.uid == geteuid() || credentials.uid == 0;
+	*ret_uid = peer.uid;
+	if (peer.uid == 0 && geteuid() != 0) /* no box of ours can have that */
+		return true;
+	return peer.uid == geteuid() && is_in_no_box(fd, peer.pid);
 }
 
 /* Its peer is forgotten when libmicrohttpd has seen the end, in this turn of the loop. */
@@ -135,7 +180,8 @@ void peers_admit(
 	if (!is_tcp && !may_speak(fd, &peer.uid)) {
 		refuse(p, fd,
 			REFUSAL(403, "Forbidden", "forbidden", "request",
-				"this daemon serves its own user and root", ""));
+				"this daemon serves its own user and root, and nobody in a box",
+				""));
 		return;
 	}
 	enum peer_class class = class_of(&peer);

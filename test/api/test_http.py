@@ -407,6 +407,35 @@ def test_others_are_refused(daemon, who):
         assert (b'"error":"forbidden"' in spoken.stdout) == (status == b" 403 ")
 
 
+IN_BOX = r"""
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(20)
+try:
+    s.connect(sys.argv[1])
+    print("connected", flush=True)
+    s.sendall(b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+except ConnectionError:
+    pass
+try:
+    while piece := s.recv(4096):
+        sys.stdout.write(piece.decode())
+except ConnectionError:
+    pass
+"""
+
+
+def test_a_box_does_not_lead_to_its_daemon(daemon, api):
+    """Its program has the daemon's user's id and sees the socket: it could ask for a run without any box."""
+    for box in (None, api.box()):
+        run = api.run([sys.executable if sys.executable.startswith("/usr") else "/usr/bin/python3", "-c", IN_BOX, daemon.socket], box=box)
+        said = api.out(run)
+        assert said.startswith("connected\n"), said  # else nothing was tried
+        assert " 403 " in said and '"error":"forbidden"' in said and "ok" not in said
+    api.remove(box)
+    assert api.get("/healthz") == {"status": "ok"}
+
+
 def test_tcp_needs_the_token(daemon, place):
     token = "a-token-of-32-characters-or-so-0"
     file = place.top / "token"
