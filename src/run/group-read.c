@@ -330,7 +330,9 @@ static void read_cpu(const struct group *g, struct usage *u)
 	else if (group_text(g, CONTROLLER_CORE, "cpu.stat", text, sizeof(text)) > 0)
 		u->cpu_known = cgroup_text_key(text, "user_usec", &u->cpu_user_us) == 0 &&
 			cgroup_text_key(text, "system_usec", &u->cpu_system_us) == 0;
-	if (cpu < 0 ||
+	/* where nothing is limited nothing is throttled, and nothing has to be read */
+	bool other = cpu != core;
+	if (cpu < 0 || (other && !(g->limited & 1u << LIMIT_CPUS)) ||
 		(cpu != core &&
 			group_text(g, CONTROLLER_CPU, "cpu.stat", text, sizeof(text)) <= 0) ||
 		cgroup_text_key(text, g->ops->throttled_key, &throttled) < 0)
