@@ -64,7 +64,7 @@ static void let_in(struct box *b)
 {
 	for (struct body *body = b->bodies, *next; body; body = next) {
 		next = body->next_in_box;
-		if (!body->watched)
+		if (body->live->state == LIVE_STARTING && !body->watched && !body->end.at)
 			live_enter_box(body);
 	}
 }

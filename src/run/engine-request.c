@@ -128,6 +128,7 @@ static int find_place(struct body *b, const struct engine_request *r, struct err
 	b->recipe = box->recipe;
 	recipe_hold(b->recipe);
 	box->n_runs++;
+	box_add(box, b); /* from now on, so that the box's end is also that of who waits for room */
 	memcpy(b->live->box_id, box->id, sizeof(box->id));
 	return 0;
 }

@@ -186,14 +186,11 @@ static int open_heat(struct parked *p, struct heat *h, int stdio[3], struct erro
 		return -1;
 	}
 	p->open_handles++;
-	p->heat = h;
 	return 0;
 }
 
-bool heat_begin(struct parked *p)
+static struct heat *heat_new(struct parked *p)
 {
-	int stdio[3] = {-1, p->engine->null_fd, -1};
-	struct error e = ERROR_INIT;
 	struct heat *h = calloc(1, sizeof(*h));
 	if (!h)
 		out_of_memory();
@@ -203,11 +200,21 @@ bool heat_begin(struct parked *p)
 		.life = -1,
 		.root = -1,
 		.complaints = -1};
+	return h;
+}
+
+bool heat_begin(struct parked *p)
+{
+	int stdio[3] = {-1, p->engine->null_fd, -1};
+	struct error e = ERROR_INIT;
+	struct heat *h = heat_new(p);
 	int r = open_heat(p, h, stdio, &e);
-	if (r < 0)
-		free(h);
-	else
+	if (r == 0) {
+		p->heat = h;
 		r = send_command(p, stdio, &e);
+	} else {
+		free(h);
+	}
 	fd_close(stdio[0]);
 	fd_close(stdio[2]);
 	if (r == 0)

@@ -151,8 +151,10 @@ static void on_handle_closed(uv_handle_t *handle)
 void live_discard(struct live *l)
 {
 	struct body *b = l->body;
-	if (b->box)
+	if (b->box) {
 		b->box->n_runs--;
+		box_subtract(b->box, b);
+	}
 	free_body(b);
 }
 

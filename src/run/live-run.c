@@ -202,8 +202,6 @@ static int try_to_start(struct body *b, struct error *e)
 	}
 	if (live_open_output(b, e) < 0 || live_open_stdin(b, e) < 0)
 		return -1;
-	if (b->box)
-		box_add(b->box, b);
 	return b->box && b->box->state == BOX_MAKING ? 0 : attach(b, e);
 }
 

@@ -370,8 +370,10 @@ void pools_close(struct engine *e)
 {
 	post_cancel(&e->posts, &e->pools.refill);
 	uv_timer_stop(&e->pools.later);
-	while (e->pools.newest)
-		pool_free(e->pools.newest);
+	for (struct pool *p = e->pools.newest, *older; p; p = older) {
+		older = p->older;
+		pool_free(p);
+	}
 }
 
 void pools_fini(struct engine *e)

@@ -33,10 +33,10 @@ static void join_ring(struct queue *q, struct queue_user *user)
 
 static struct queue_user *user_new(struct queue *q, uid_t uid)
 {
-	struct queue_user **place = place_of(q, uid);
-	if (*place)
-		return *place;
-	struct queue_user *user = calloc(1, sizeof(*user));
+	struct queue_user **place = place_of(q, uid), *user = *place;
+	if (user)
+		return user;
+	user = calloc(1, sizeof(*user));
 	if (!user)
 		return NULL;
 	user->uid = uid;

@@ -188,6 +188,30 @@ static void test_a_box_goes_with_runs_that_do_not_want_to(void **state)
 	assert_int_equal(e.errnum, ESHUTDOWN);
 }
 
+/* Those that wait for room are not forgotten: there may never be any. */
+static void test_a_box_goes_with_runs_that_wait_for_room(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	const struct engine_options options = {
+		.max_runs = 1, .max_boxes = 10, .max_queue = 5, .keep_ended = 3};
+	struct error e = ERROR_INIT;
+	rig_close();
+	rig_open(&options);
+	struct live *other = rig_sh(NULL, "sleep 66");
+	rig_reach(other, LIVE_RUNNING);
+	struct box *b = rig_box(NULL);
+	struct live *waits = rig_sh(box_id(b), "exit 0");
+	rig_quiet(20);
+	assert_int_equal(live_state(waits), LIVE_QUEUED);
+	assert_int_equal(box_remove(b, false, &e), 0);
+	assert_int_equal(rig_end(waits)->cause, CAUSE_CANCELLED);
+	rig_box_gone(b);
+	assert_int_equal(live_state(other), LIVE_RUNNING);
+	live_cancel(other, true, NULL, &e);
+	rig_end(other);
+}
+
 static void test_a_box_is_removed_while_it_is_made(void **state)
 {
 	(void)state;
@@ -335,6 +359,7 @@ int main(void)
 		RIG_TEST(test_a_box_that_cannot_be_made),
 		RIG_TEST(test_runs_that_come_before_the_box_is_made),
 		RIG_TEST(test_a_box_goes_with_runs_that_do_not_want_to),
+		RIG_TEST(test_a_box_goes_with_runs_that_wait_for_room),
 		RIG_TEST(test_a_box_is_removed_while_it_is_made),
 		RIG_TEST(test_the_init_of_a_box_is_killed),
 		RIG_TEST(test_the_zygote_is_killed),
