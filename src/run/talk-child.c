@@ -35,13 +35,16 @@ int talk_child_adopt(struct talk_child *c, pid_t pid)
 	if (!is_child(pid))
 		return -ECHILD;
 	int pidfd = sys_pidfd_open(pid, 0);
+	c->was = pid;
 	if (pidfd < 0) {
-		kill(pid, SIGKILL); /* our own child, not reaped yet: the number is its */
-		wait_for(pid);
+		/*
+		 * Our own child, not reaped yet: the number is its. It is not waited for: an init does
+		 * not go before its children, who are ours to reap, do.
+		 */
+		kill(pid, SIGKILL);
 		return pidfd;
 	}
 	c->process = (struct talk_process){pid, pidfd};
-	c->was = pid;
 	return 0;
 }
 
@@ -75,14 +78,16 @@ static void on_end(uv_poll_t *handle, int status, int events)
 	reap(handle->data);
 }
 
-/* Where the loop cannot watch it (no memory for that) it is killed, and waited for here. */
+/* Where the loop cannot watch it (no memory for that) it is killed, and left to the sweep. */
 void talk_child_watch(struct talk_child *c)
 {
 	if (c->watched || c->process.pid == 0)
 		return;
 	if (uv_poll_init(zygote_link_loop(c->talk->link), &c->poll, c->process.pidfd) < 0) {
 		sys_pidfd_send_signal(c->process.pidfd, SIGKILL, NULL, 0);
-		reap(c);
+		c->process.pidfd = fd_close(c->process.pidfd);
+		c->process.pid = 0;
+		c->changed(c);
 		return;
 	}
 	c->poll.data = c;

@@ -10,7 +10,7 @@ void talk_child_init(struct talk_child *c, struct talk *t, void (*changed)(struc
 /*
  * It is @pid. As the kernel says that this is a child of ours, whom nobody else can reap, the number
  * stays its own. 0; -ECHILD: it is none, or another one than @c was before; else no pidfd is to be had,
- * -errno, and the process is dead and reaped.
+ * -errno, and the process is killed, and left to talk_child_sweep().
  */
 int talk_child_adopt(struct talk_child *c, pid_t pid);
 
