@@ -214,7 +214,8 @@ void engine_less(struct engine *e)
 static void on_stop_bound(uv_timer_t *timer)
 {
 	struct engine *e = timer->data;
-	log_line("warning: %u runs and %u boxes have not ended in time", e->n_bodies, e->n_boxes);
+	log_line("warning: %u runs, %u boxes and %u parked processes have not ended in time",
+		e->n_bodies, e->n_boxes, e->n_parked);
 	tell_stopped(e);
 }
 
@@ -271,12 +272,23 @@ static void on_link_closed(void *data)
 		engine_free(e);
 }
 
+static void unref(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	uv_unref(handle);
+}
+
 /*
- * Whoever still held a run or box holds it no more. What is left is freed by the loop, when it has
+ * What the kernel does not let go of keeps its memory, and the loop does not wait for it. Else
+ * whoever still held a run or box holds it no more, and the rest is freed by the loop, when it has
  * closed the handles.
  */
 void engine_close(struct engine *e)
 {
+	if (e->n_bodies || e->n_boxes || e->n_parked) {
+		uv_walk(e->loop, unref, NULL);
+		return;
+	}
 	live_forget_all(e);
 	box_forget_all(e);
 	posts_run(&e->posts);

@@ -18,7 +18,7 @@
  */
 #define BELIEVED_US US_PER_SEC
 /* Of one policy. */
-#define POOL_MOST 256
+#define POOL_MOST 1024
 /* How long a run that has taken one may go on before the next is made beside it. */
 #define REFILL_LATER_MS 2
 

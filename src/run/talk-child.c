@@ -36,16 +36,15 @@ int talk_child_adopt(struct talk_child *c, pid_t pid)
 		return -ECHILD;
 	int pidfd = sys_pidfd_open(pid, 0);
 	c->was = pid;
-	if (pidfd < 0) {
-		/*
-		 * Our own child, not reaped yet: the number is its. It is not waited for: an init does
-		 * not go before its children, who are ours to reap, do.
-		 */
-		kill(pid, SIGKILL);
-		return pidfd;
-	}
-	c->process = (struct talk_process){pid, pidfd};
-	return 0;
+	c->process = (struct talk_process){pid, pidfd < 0 ? -1 : pidfd};
+	if (pidfd >= 0)
+		return 0;
+	/*
+	 * Our own child, not reaped yet: the number is its. It is not waited for: an init does not go
+	 * before its children, who are ours to reap, do.
+	 */
+	kill(pid, SIGKILL);
+	return pidfd;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -78,16 +77,14 @@ static void on_end(uv_poll_t *handle, int status, int events)
 	reap(handle->data);
 }
 
-/* Where the loop cannot watch it (no memory for that) it is killed, and left to the sweep. */
+/* Where the loop cannot watch it (no memory for that) it is killed, and looked for. */
 void talk_child_watch(struct talk_child *c)
 {
-	if (c->watched || c->process.pid == 0)
+	if (c->watched || c->process.pidfd < 0)
 		return;
 	if (uv_poll_init(zygote_link_loop(c->talk->link), &c->poll, c->process.pidfd) < 0) {
 		sys_pidfd_send_signal(c->process.pidfd, SIGKILL, NULL, 0);
 		c->process.pidfd = fd_close(c->process.pidfd);
-		c->process.pid = 0;
-		c->changed(c);
 		return;
 	}
 	c->poll.data = c;
@@ -98,10 +95,22 @@ void talk_child_watch(struct talk_child *c)
 
 void talk_child_kill(struct talk_child *c)
 {
-	if (c->process.pid == 0)
+	if (c->process.pidfd < 0)
 		return;
 	sys_pidfd_send_signal(c->process.pidfd, SIGKILL, NULL, 0);
 	talk_child_watch(c);
+}
+
+bool talk_child_look(struct talk_child *c)
+{
+	int status;
+	if (c->process.pid == 0 || c->process.pidfd >= 0)
+		return true;
+	if (waitpid(c->process.pid, &status, WNOHANG | __WALL) == 0)
+		return false;
+	c->status = status;
+	c->process.pid = 0;
+	return true;
 }
 
 bool talk_child_sweep(const struct talk_child *maker, const struct talk_child *known)

@@ -87,9 +87,11 @@ static void on_kill_tick(uv_timer_t *timer)
  */
 static void sweep(struct talk *t)
 {
-	if (t->swept || t->reading || t->maker.process.pid > 0)
+	if (t->swept || t->reading || t->maker.process.pidfd >= 0)
 		return;
-	t->swept = talk_child_sweep(&t->maker, &t->payload);
+	bool looked = talk_child_look(&t->maker) & talk_child_look(&t->payload) &
+		talk_child_look(&t->init);
+	t->swept = talk_child_sweep(&t->maker, &t->payload) && looked;
 	if (!t->swept)
 		uv_timer_start(&t->bound, on_kill_tick, 1, 0);
 }
