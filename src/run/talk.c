@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "kernel/idmap.h"
 #include "kernel/sys.h"
 #include "run/idmapped.h"
 #include "run/setup-words.h"
