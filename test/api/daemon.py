@@ -252,6 +252,14 @@ class Daemon:
         tops = [g for g in groups() if f".{self.pid}." in os.path.basename(g)]
         return {path for top in tops for path, _, _ in os.walk(top)}
 
+    def pipes(self):
+        """How many sockets and pipes it has open: what comes with clients and runs. Groups are kept for others."""
+        found = 0
+        for fd in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(OSError):
+                found += os.readlink(f"/proc/{self.pid}/fd/{fd}").startswith(("socket:", "pipe:"))
+        return found
+
     def figures(self):
         """What must not grow: {what: number}."""
         found = {"processes": len(descendants(self.pid)), "groups": len(self.groups())}

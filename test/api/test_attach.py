@@ -3,7 +3,6 @@
 
 import contextlib
 import json
-import os
 import random
 import signal
 import socket
@@ -244,7 +243,7 @@ def test_a_client_that_goes_while_nothing_is_read(api, attach):
 def test_half_an_upgrade(daemon, api, attach):
     """Asked for and left, or never used: the run goes on, nothing stays."""
     run = begin(api, ["cat"])
-    before = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    before = daemon.pipes()
     for _ in range(20):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(daemon.socket)
@@ -255,7 +254,7 @@ def test_half_an_upgrade(daemon, api, attach):
     api.request("POST", f"/v1/runs/{run}/stdin?close=1", b"done").expect(200)
     for client in silent:
         assert client.all()[STDOUT] == b"done"
-    wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= before + 2, what="descriptors given back")
+    wait_until(lambda: daemon.pipes() <= before + 2, what="descriptors given back")
 
 
 def test_refusals(api, attach):

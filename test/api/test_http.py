@@ -246,7 +246,7 @@ def test_whatever_comes(daemon, api):
         b'POST /v1/boxes/x/runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{"argv":["true"]}\r\n0\r\n\r\n',
         b"POST /v1/runs/%s/stdin?close=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" % run.encode(),
     ]
-    before = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    before = daemon.pipes()
     deadline = time.monotonic() + (3 if SANITIZED else 4)
     n = 0
     while time.monotonic() < deadline:
@@ -270,7 +270,7 @@ def test_whatever_comes(daemon, api):
     assert api.get("/healthz") == {"status": "ok"}
     for listed in api.get("/v1/runs?limit=1000")["runs"]:
         api.request("DELETE", f"/v1/runs/{listed['id']}?now=1")
-    wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= before + 8, what="descriptors given back")
+    wait_until(lambda: daemon.pipes() <= before + 8, what="descriptors given back")
 
 
 def test_requests_one_behind_the_other(daemon):
