@@ -454,6 +454,27 @@ def test_tcp_needs_the_token(daemon, place):
     assert Api(daemon).get("/healthz") == {"status": "ok"}  # and the socket goes without
 
 
+def test_a_client_on_tcp_that_goes(daemon, place):
+    """By IPv6 here. TCP tells of half a close only: it counts as gone."""
+    if not pathlib.Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 on this host")
+    token = "a-token-of-32-characters-or-so-0"
+    file = place.top / "token"
+    file.write_text(token)
+    file.chmod(0o600)
+    place.own(file)
+    daemon.restart("--listen", "[::1]:0", "--token-file", file)
+    api = Api(daemon)
+    port = int(re.search(r"listening on TCP port (\d+)", daemon.said())[1])
+    body = b'{"argv": ["sleep", "60"]}'
+    with socket.create_connection(("::1", port), timeout=seconds(20)) as connection:
+        connection.sendall(f"POST /v1/runs?wait=1&gone=cancel HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                           f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        wait_until(lambda: api.get("/v1/stats")["running"] == 1, what="the run")
+        run = api.get("/v1/runs?limit=1")["runs"][0]["id"]
+    assert api.ended(run)["verdict"]["cause"] == "cancelled"
+
+
 def test_a_token_that_others_can_read(place, daemon):
     daemon.stop()
     file = place.top / "token"
