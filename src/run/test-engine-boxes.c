@@ -176,7 +176,7 @@ static void test_a_box_goes_with_runs_that_do_not_want_to(void **state)
 	assert_int_equal(box_state(b), BOX_STOPPING);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(rig_end(lives[i])->cause, CAUSE_CANCELLED);
-	assert_in_range(time_monotonic_us() - before, 290000, 290000 + US_PER_SEC);
+	assert_in_range(time_monotonic_us() - before, 290000, 10 * US_PER_SEC);
 	const char *argv[] = {"true", NULL};
 	struct engine_request late = {.box = box_id(b), .request = {.argv = {.v = argv, .n = 1}}};
 	struct live *l;
@@ -315,7 +315,7 @@ static void test_stop_with_many_boxes_and_runs(void **state)
 	size_t n = rig.n_told;
 	struct error e = ERROR_INIT;
 	rig_close();
-	assert_in_range(time_monotonic_us() - before, 290000, 4 * US_PER_SEC);
+	assert_in_range(time_monotonic_us() - before, 290000, 5 * US_PER_SEC + 300000);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(rig.told[i].cause, CAUSE_SHUTDOWN);
 	(void)e;

@@ -79,7 +79,7 @@ static void test_limits_of_the_run(void **state)
 	struct engine_request request = {0};
 	struct request *r = &request.request;
 	r->limit_given[LIMIT_TIMEOUT] = r->limit_given[LIMIT_NOFILE] = true;
-	r->limits[LIMIT_TIMEOUT] = (struct limit_value){.set = true, .value = 100000};
+	r->limits[LIMIT_TIMEOUT] = (struct limit_value){.set = true, .value = 2 * US_PER_SEC};
 	r->limits[LIMIT_NOFILE] = (struct limit_value){.set = true, .value = 77};
 	struct told *t = rig_end(sh("ulimit -n; sleep 60", request));
 	assert_int_equal(t->cause, CAUSE_WALL_TIMEOUT);
@@ -256,7 +256,7 @@ static void test_cancel_is_term_and_then_kill(void **state)
 	assert_int_equal(t->cause, CAUSE_CANCELLED);
 	live_hold(deaf);
 	assert_int_equal(rig_end(deaf)->cause, CAUSE_CANCELLED);
-	assert_in_range(time_monotonic_us() - before, 190000, 2 * US_PER_SEC);
+	assert_in_range(time_monotonic_us() - before, 190000, 10 * US_PER_SEC);
 	assert_int_equal(live_cancel(deaf, false, NULL, &e), -1);
 	assert_int_equal(e.errnum, ESHUTDOWN);
 	live_let_go(deaf);
