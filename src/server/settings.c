@@ -95,7 +95,9 @@ static int refuse_word(const char *word, struct error *e)
 /* One word, or two: how many. */
 static int take_word(struct settings *s, struct arena *a, char **word, struct error *e)
 {
-	const char *name = strncmp(word[0], "--", 2) == 0 ? word[0] + 2 : "";
+	const char *name = strcmp(word[0], "-h") == 0 ? "help"
+		: strncmp(word[0], "--", 2) == 0      ? word[0] + 2
+						      : "";
 	const char *equals = strchr(name, '=');
 	const struct option *o = find_option(name, equals ? (size_t)(equals - name) : strlen(name));
 	if (!o || (o->kind == KIND_FLAG && equals))

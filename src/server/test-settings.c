@@ -68,7 +68,7 @@ static void test_refused(void **state)
 		{"--max-runs 100001", "from 1 to"},
 		{"--memory 12", "a size"},
 		{"--listen 8080", "--token-file"},
-		{"-h", "unknown"},
+		{"-q", "unknown"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
