@@ -175,11 +175,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		w->taken = false;
 	if (n <= 0) /* an empty packet looks the same, and says as much */
 		on_end(w);
-	else if ((size_t)n > sizeof(packet))
-		fail(w, WARM_MALFORMED, 0);
-	else if (w->state == WARM_HEATING)
+	else if ((size_t)n <= sizeof(packet) && w->state == WARM_HEATING)
 		on_ready(w, packet, (size_t)n);
-	else if (w->state == WARM_GIVEN)
+	else if ((size_t)n <= sizeof(packet) && w->state == WARM_GIVEN)
 		on_answer(w, packet, (size_t)n);
 	else
 		fail(w, WARM_MALFORMED, 0);
