@@ -13,7 +13,7 @@ static const char *const stream_words[] = {"stdout", "stderr", NULL};
 #define RUN       (OPTION_FOR(COMMAND_RUN) | OPTION_FOR(COMMAND_PLAN))
 #define BOX       (RUN | OPTION_FOR(COMMAND_BOX_CREATE)) /* what makes a box */
 #define IN_BOX    (RUN | OPTION_FOR(COMMAND_EXEC)) /* what a run may have in one that is made */
-#define BOTH      (BOX | IN_BOX)
+#define BOTH      (BOX | OPTION_FOR(COMMAND_EXEC))
 #define ENDS      (OPTION_FOR(COMMAND_BOX_RM) | OPTION_FOR(COMMAND_KILL))
 #define ATTACH    OPTION_FOR(COMMAND_ATTACH)
 #define SERVE     OPTION_FOR(COMMAND_SERVE)
