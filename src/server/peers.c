@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/peers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -111,30 +112,41 @@ static bool is_alive_still(int peer_pidfd)
 	return peer_pidfd < 0 || poll(&ended, 1, 0) == 0;
 }
 
+static bool is_scarcity(int errnum)
+{
+	return errnum == EMFILE || errnum == ENFILE;
+}
+
 /*
  * A program in a box has our user's id, or root's, and may reach the socket where its files do. But each
  * box has a pid namespace of its own, which anybody may see, and what cannot be seen is taken for one.
+ * 0; EACCES for who is in one; or EMFILE, ENFILE: there is no descriptor to find out with.
  */
-static bool is_in_no_box(int fd, pid_t pid)
+static int check_in_no_box(int fd, pid_t pid)
 {
 	cleanup_fd int pidfd = -1;
 	socklen_t size = sizeof pidfd;
+	errno = 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0)
-		pidfd = -1;
-	unsigned depth = depth_of(pid);
-	return depth > 0 && depth == depth_of(getpid()) && is_alive_still(pidfd);
+		pidfd = -1; /* an older kernel, unless it is for want of one */
+	unsigned theirs = is_scarcity(errno) ? 0 : depth_of(pid);
+	unsigned ours = theirs > 0 ? depth_of(getpid()) : 0;
+	if (ours == 0 && is_scarcity(errno))
+		return errno;
+	return ours > 0 && ours == theirs && is_alive_still(pidfd) ? 0 : EACCES;
 }
 
-static bool may_speak(int fd, uid_t *ret_uid)
+/* 0 or an errno, as above. */
+static int check_may_speak(int fd, uid_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return false;
+		return EACCES;
 	*ret_uid = peer.uid;
 	if (peer.uid == 0 && geteuid() != 0) /* no box of ours can have that */
-		return true;
-	return peer.uid == geteuid() && is_in_no_box(fd, peer.pid);
+		return 0;
+	return peer.uid == geteuid() ? check_in_no_box(fd, peer.pid) : EACCES;
 }
 
 /* Its peer is forgotten when libmicrohttpd has seen the end, in this turn of the loop. */
@@ -177,7 +189,12 @@ void peers_admit(
 	struct peers *p, int fd, bool is_tcp, const struct sockaddr *address, socklen_t size)
 {
 	struct peer peer = {.uid = geteuid(), .is_tcp = is_tcp};
-	if (!is_tcp && !may_speak(fd, &peer.uid)) {
+	int fault = is_tcp ? 0 : check_may_speak(fd, &peer.uid);
+	if (is_scarcity(fault)) {
+		peers_turn_away(p, fd);
+		return;
+	}
+	if (fault) {
 		refuse(p, fd,
 			REFUSAL(403, "Forbidden", "forbidden", "request",
 				"this daemon serves its own user and root, and nobody in a box",
