@@ -221,6 +221,7 @@ def test_an_idle_daemon_does_nothing(daemon, api, stack):
     connection = stack.enter_context(contextlib.closing(api.connect()))
     connection.request("GET", "/healthz")
     connection.getresponse().read()
+    wait_until(lambda: len(daemon.inits()) == len(boxes), what="the end of the boxes of those runs")
     who = [daemon.pid, daemon.zygote(), *daemon.inits()]
 
     def quiet():
