@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 
-from support import Bulkhead, LeakCheck, become_subreaper, stray_files  # noqa: E402  (after the line above)
+from support import Bulkhead, LeakCheck, begin_session, stray_files  # noqa: E402  (after the line above)
 from daemon import Api, Daemon  # noqa: E402
 
 # Not in /tmp, which a box has one of its own of.
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionstart():
-    become_subreaper()
+    begin_session()
 
 
 @pytest.fixture(autouse=True)

@@ -75,7 +75,7 @@ def test_the_end_of_a_box_answers_all_who_wait(daemon, api):
         return ended
 
     def remove():
-        time.sleep(0.2)  # until all of them wait
+        wait_until(lambda: api.get("/v1/stats")["requests_working"] > 3 * len(runs), what="all who wait")
         began = time.monotonic()
         api.request("DELETE", f"/v1/boxes/{box}").expect(202)
         return began

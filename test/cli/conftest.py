@@ -3,12 +3,11 @@
 
 import os
 import shutil
-import signal
 import tempfile
 
 import pytest
 
-from support import IN_VM, Bulkhead, LeakCheck, become_subreaper, stray_files
+from support import IN_VM, Bulkhead, LeakCheck, begin_session, stray_files
 
 # Not in /tmp, which a box has one of its own of.
 BASE = os.environ.get("BULKHEAD_TEST_TMP", "/var/tmp")
@@ -41,12 +40,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionstart():
-    # as a job of nohup(1) or in a shell's background they are ignored, and so in all that we start
-    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}:
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    become_subreaper()
+    begin_session()
 
 
 @pytest.fixture(autouse=True)

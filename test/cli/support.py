@@ -387,6 +387,16 @@ def become_subreaper():
         raise OSError(ctypes.get_errno(), "prctl")
 
 
+def begin_session():
+    """Signals as one would expect, and no orphan out of sight: first of all, in every suite."""
+    # as a job of nohup(1) or in a shell's background they are ignored, and so in all that we start
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    become_subreaper()
+
+
 def _stat(pid):
     """State and parent of a process; its name may hold anything, so count from the last ')'."""
     try:
