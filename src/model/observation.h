@@ -9,6 +9,7 @@
 
 #include "model/host.h"
 #include "model/limits.h"
+#include "model/policy.h"
 
 /*
  * The facts watched during one run, and nothing inferred from them. A verdict is a pure function of
@@ -218,6 +219,31 @@ struct denied_call {
 	bool by_filter; /* bulkhead's own filter kills for it */
 };
 
+/* An exec that the policy refused, or that was killed at its first instruction. Texts may be NULL. */
+struct exec_incident {
+	bool known;
+	pid_t pid; /* as the host counts */
+	pid_t inside_pid;
+	uint64_t at_us; /* µs after the start */
+	const char *rule, *hint, *why;
+	const char *called, *executable;
+	struct strv argv; /* as judged, perhaps cut */
+	const char *real_executable; /* killed: what came instead */
+	struct strv real_argv;
+};
+
+/* What the warden said it did (warden/wire.h), and what became of the warden. */
+struct observed_exec {
+	enum exec_mode mode; /* EXEC_OFF: there was none, and all else is 0 */
+	uint64_t started, refused, killed, failed;
+	uint64_t audit_dropped; /* lines that did not fit into exec.jsonl */
+	bool warden_lost; /* it ended before the run did, or was stopped: execs were refused from then on */
+	bool drain_late; /* it had to be killed at the end */
+	const char *lost_why; /* for a person; NULL: not lost */
+	struct exec_incident first_refused, last_refused, first_killed;
+	struct exec_incident payload; /* of the payload itself */
+};
+
 struct observed_limit {
 	struct limit_value asked;
 	enum enforced_by by;
@@ -242,6 +268,7 @@ struct observation {
 	struct killer killer;
 	struct senders senders;
 	bool seccomp; /* a seccomp filter of ours was on */
+	struct observed_exec exec;
 
 	struct setup_failure setup;
 
