@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/json-text.h"
 #include "base/time.h"
-#include "store/json-text.h"
 #include "store/run-json.h"
 #include "store/spool-line.h"
 

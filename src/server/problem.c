@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/json-text.h"
+#include "base/json-text.h"
 
 static const struct row {
 	unsigned status;

@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
-#include "store/json-text.h"
+#include "base/json-text.h"
 #include "store/output-name.h"
 
 static const char *const stream_names[] = {

@@ -14,7 +14,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
-#include "store/json-text.h"
+#include "base/json-text.h"
 #include "store/output-name.h"
 
 /* Six for each byte of output, when all of them are escaped, and what is around them. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/json-text.h"
 #include "base/time.h"
-#include "store/json-text.h"
 
 static void put_member(struct buf *out, const char *name, const char *value)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/json-text.h"
+#include "base/json-text.h"
 
 #include <stdint.h>
 #include <string.h>

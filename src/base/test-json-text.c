@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/json-text.h"
+#include "base/json-text.h"
 
-#include "store/test-state.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
 
 static void check_string(const char *s, size_t size, const char *expected)
 {
