@@ -89,6 +89,15 @@ void exec_rules_judge(const struct exec_rules *r, const struct exec_file *file,
 	const struct strv *argv, const struct exec_lookup *lookup, struct arena *a,
 	struct exec_judgement *ret);
 
+/*
+ * What a rule says against a call, of the policy's or built in; all else (default deny, no allow) is not asked. For
+ * what the kernel loads for a script that exec_rules_judge() allowed: the script is what rules name, its
+ * interpreter has to be allowed by nobody, but may be denied. The same for what a wrapper would start.
+ */
+void exec_rules_judge_interpreter(const struct exec_rules *r, const struct exec_file *file,
+	const struct strv *argv, const struct exec_lookup *lookup, struct arena *a,
+	struct exec_judgement *ret);
+
 /* A judgement that no rule has a say in: deny, EXEC_BY_STATIC, @what as its text. */
 struct exec_judgement exec_deny_static(const char *what, const char *why);
 
