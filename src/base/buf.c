@@ -167,3 +167,33 @@ void buf_put_visible(struct buf *b, const char *s, size_t size)
 		size -= n;
 	}
 }
+
+/* Words that a shell takes as they are. */
+static bool is_plain(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_-+=./:,@%^";
+	return *word && word[strspn(word, plain)] == '\0';
+}
+
+static void put_quoted(struct buf *out, const char *word)
+{
+	buf_putc(out, '\'');
+	for (;;) {
+		const char *quote = strchrnul(word, '\'');
+		buf_put_visible(out, word, (size_t)(quote - word));
+		if (!*quote)
+			break;
+		buf_puts(out, "'\\''");
+		word = quote + 1;
+	}
+	buf_putc(out, '\'');
+}
+
+void buf_put_word(struct buf *b, const char *word)
+{
+	if (is_plain(word))
+		buf_puts(b, word);
+	else
+		put_quoted(b, word);
+}

@@ -31,6 +31,8 @@ const char *buf_str(const struct buf *b);
  * hostile name cannot move the cursor or forge a line.
  */
 void buf_put_visible(struct buf *b, const char *s, size_t size);
+/* The same of one word of a command, as one would type it for a shell: quoted if it has to be. */
+void buf_put_word(struct buf *b, const char *word);
 /* True if @size bytes at @s are valid UTF-8 (RFC 3629) without NUL. */
 bool utf8_valid(const char *s, size_t size);
 

@@ -157,6 +157,29 @@ static void test_visible(void **state)
 	VISIBLE("\xe2\x80\x94", "\xe2\x80\x94");
 }
 
+static void test_word(void **state)
+{
+	static const struct {
+		const char *word, *shown;
+	} rows[] = {
+		{"python3", "python3"},
+		{"", "''"},
+		{"print(1)", "'print(1)'"},
+		{"it's", "'it'\\''s'"},
+		{"\x1b]0;x\x07", "'\\x1b]0;x\\x07'"},
+		{"a\nb", "'a\\x0ab'"},
+		{"\xff", "'\\xff'"},
+		{"caf\xc3\xa9", "'caf\xc3\xa9'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		cleanup_buf struct buf b = BUF_INIT;
+		buf_put_word(&b, rows[i].word);
+		assert_string_equal(buf_str(&b), rows[i].shown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_utf8_invalid),
 		cmocka_unit_test(test_utf8_all),
 		cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,37 +194,12 @@ int store_find(
 	return 0;
 }
 
-/* Words that a shell takes as they are. */
-static bool is_plain(const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "_-+=./:,@%^";
-	return *word && word[strspn(word, plain)] == '\0';
-}
-
-static void put_quoted(struct buf *out, const char *word)
-{
-	buf_putc(out, '\'');
-	for (;;) {
-		const char *quote = strchrnul(word, '\'');
-		buf_put_visible(out, word, (size_t)(quote - word));
-		if (!*quote)
-			break;
-		buf_puts(out, "'\\''");
-		word = quote + 1;
-	}
-	buf_putc(out, '\'');
-}
-
 void run_row_command(const struct run_row *row, struct buf *out)
 {
 	for (size_t i = 0; i < row->argc; i++) {
 		if (i > 0)
 			buf_putc(out, ' ');
-		if (is_plain(row->argv[i]))
-			buf_puts(out, row->argv[i]);
-		else
-			put_quoted(out, row->argv[i]);
+		buf_put_word(out, row->argv[i]);
 	}
 	if (row->argv_cut)
 		buf_puts(out, " ...");

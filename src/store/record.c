@@ -28,7 +28,8 @@ void record_place_close(struct record_place *p)
 void record_init(
 	struct record *r, struct record_place *place, const struct observation *o, bool wanted)
 {
-	*r = (struct record){.wanted = wanted, .log_dir = -1, .place = place ? place : &r->own};
+	*r = (struct record){
+		.wanted = wanted, .log_dir = -1, .execs = -1, .place = place ? place : &r->own};
 	record_place_init(&r->own);
 	r->begin = (struct run_begin){.id = o->id,
 		.key = o->key,
@@ -58,14 +59,17 @@ static int open_named_log(struct record *r, const char *path, struct arena *a, s
 	return output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, true, e);
 }
 
-static int open_own_log(struct record *r, struct error *e)
+int record_run_dir(struct record *r, struct error *e)
 {
 	if (open_state(r, e) < 0)
 		return -1;
-	/* there already, if it has gone on for a while before it said something */
-	r->log_dir = run_dir_open(&r->place->state, r->begin.id);
-	if (r->log_dir < 0)
-		r->log_dir = run_dir_make(&r->place->state, r->begin.id, e);
+	int fd = run_dir_open(&r->place->state, r->begin.id);
+	return fd >= 0 ? fd : run_dir_make(&r->place->state, r->begin.id, e);
+}
+
+static int open_own_log(struct record *r, struct error *e)
+{
+	r->log_dir = record_run_dir(r, e);
 	return r->log_dir < 0
 		? -1
 		: output_log_open(&r->log, r->log_dir, &OUTPUT_CAPS_DEFAULT, false, e);
@@ -148,7 +152,7 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 		end.observation = observation_format_json(o, a);
 	if (r->log)
 		end.disk_bytes = write_files(r, verdict_json, end.observation);
-	end.disk_bytes += r->timeline_bytes;
+	end.disk_bytes += r->timeline_bytes + record_close_execs(r);
 	output_log_close(r->log);
 	r->log = NULL;
 	if (r->wanted &&

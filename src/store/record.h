@@ -37,6 +37,7 @@ struct record {
 	struct output_log *log;
 	bool log_torn;
 	uint64_t timeline_bytes; /* on disk */
+	int execs; /* exec.jsonl (exec-log.h); -1: none */
 };
 
 /* @place NULL: one of its own, so that @r must not be moved. */
@@ -54,6 +55,12 @@ void record_idle(struct record *r);
 void record_output(struct record *r, int stream, const char *bytes, size_t size, uint64_t t_us);
 /* Keep the timeline so far, in place of an earlier one. */
 void record_timeline(struct record *r, const struct timeline *t);
+/*
+ * Of a run under an exec policy, before its spawn: where its warden writes exec.jsonl, at most
+ * EXEC_LOG_MAX_BYTES of it. The descriptor is the record's until record_end(). -1: this run has none, which was said
+ * if it should have one.
+ */
+int record_open_execs(struct record *r);
 /* Close the log; its figures go into @o. */
 void record_close_log(struct record *r, struct observation *o);
 void record_end(struct record *r, const struct verdict *v, const struct observation *o,
@@ -63,5 +70,15 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
  * is to be done for one in a place of others.
  */
 void record_close(struct record *r);
+
+/* ---- between the files of the record ---- */
+
+/*
+ * The run's directory, made if it is not there yet: the output, the timeline and the execs may each be the first in
+ * it. The descriptor, or -1 with @e.
+ */
+int record_run_dir(struct record *r, struct error *e);
+/* How many bytes there are. */
+uint64_t record_close_execs(struct record *r);
 
 #endif

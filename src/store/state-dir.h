@@ -16,9 +16,9 @@
  *   state.db, -wal, -shm       one row for each run (store.h)
  *   state.db.corrupt-TIME      a damaged one that was put aside
  *   lock                       who is alive (owner.h), and who puts a damaged data base aside
- *   runs/ID/                   timeline.jsonl (timeline-file.h) of runs longer than 100 ms; of those
- *                              whose output was kept: output.jsonl (output-log.h), verdict.json,
- *                              observation.json
+ *   runs/ID/                   timeline.jsonl (timeline-file.h) of runs longer than 100 ms; exec.jsonl
+ *                              (exec-log.h) of those under an exec policy; of those whose output was
+ *                              kept: output.jsonl (output-log.h), verdict.json, observation.json
  *
  * It is $BULKHEAD_STATE, else /var/lib/bulkhead for root, else $XDG_STATE_HOME/bulkhead, else
  * ~/.local/state/bulkhead. What is kept tells what somebody ran and what came out, so it must
