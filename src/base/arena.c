@@ -50,6 +50,21 @@ void arena_fini(struct arena *a)
 	}
 }
 
+void arena_reset(struct arena *a)
+{
+	struct arena_chunk *kept = NULL;
+	for (struct arena_chunk *next, *chunk = a->head; chunk; chunk = next) {
+		next = chunk->next;
+		if (!kept && (chunk->size <= CHUNK_MAX || chunk == &first.chunk))
+			kept = chunk;
+		else if (chunk != &first.chunk)
+			free(chunk);
+	}
+	if (kept)
+		*kept = (struct arena_chunk){.size = kept->size};
+	a->head = kept;
+}
+
 static struct arena_chunk *chunk_new(struct arena *a, size_t size)
 {
 	size_t room = CHUNK_MIN;

@@ -17,6 +17,8 @@ struct arena {
 #define cleanup_arena __attribute__((cleanup(arena_fini)))
 
 void arena_fini(struct arena *a);
+/* Give all back but for one chunk of ordinary size, for what is filled again and again. */
+void arena_reset(struct arena *a);
 
 /* Say so on stderr and end the process with status 125, calling nothing that needs memory. */
 void out_of_memory(void) __attribute__((noreturn));

@@ -75,6 +75,30 @@ static void test_strv(void **state)
 	assert_string_equal(list.v[999], "999");
 }
 
+static void test_reset(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	arena_reset(&a);
+	assert_null(a.head);
+	char *first = arena_strdup(&a, "first");
+	for (unsigned i = 0; i < 1000; i++)
+		arena_alloc(&a, 1000);
+	arena_alloc(&a, 1 << 20); /* of more than ordinary size */
+	arena_reset(&a);
+	assert_non_null(a.head);
+	char *next = arena_alloc(&a, 1000);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(next[i], 0);
+	void *kept = a.head;
+	for (unsigned i = 0; i < 1000; i++) {
+		arena_reset(&a);
+		arena_alloc(&a, 1000);
+		assert_ptr_equal(a.head, kept);
+	}
+	(void)first;
+}
+
 static void too_large(void)
 {
 	struct arena a = ARENA_INIT;
@@ -130,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_large_and_small_together),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_strv),
+		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,4 +12,13 @@
  */
 long seccomp_install(const struct sock_filter *code, unsigned short n);
 
+/*
+ * The same for a filter that notifies (kernel/notify.h): returns its listener, a descriptor that is
+ * close-on-exec, or -errno besides: EBUSY where a filter above has one already (WSL2, some container
+ * runtimes), EINVAL before Linux 5.0. From Linux 5.19 on, a call that was received is interrupted by fatal
+ * signals only. Whoever makes calls that notify hangs until the other end of the listener answers:
+ * it has to be passed on by calls that do not. For the child: no libc.
+ */
+long seccomp_install_listener(const struct sock_filter *code, unsigned short n);
+
 #endif

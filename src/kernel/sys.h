@@ -506,6 +506,19 @@ static inline int sys_prlimit64(
 	return (int)sys4(SYS_prlimit64, pid, resource, SYS_PTR(limit), SYS_PTR(ret_old));
 }
 
+/* The kernel's own: what PTRACE_PEEK… finds goes to where @data points. */
+static inline long sys_ptrace(long request, pid_t pid, long address, long data)
+{
+	return sys4(SYS_ptrace, request, pid, address, data);
+}
+
+static inline ssize_t sys_process_vm_readv(pid_t pid, const struct iovec *ret_local, size_t n_local,
+	const struct iovec *remote, size_t n_remote)
+{
+	return sys6(SYS_process_vm_readv, pid, SYS_PTR(ret_local), (long)n_local, SYS_PTR(remote),
+		(long)n_remote, 0);
+}
+
 static inline int sys_setpriority(int which, int who, int nice)
 {
 	return (int)sys3(SYS_setpriority, which, who, nice);
