@@ -97,22 +97,3 @@ int ptrace_regs(pid_t tid, struct ptrace_regs *ret)
 	*ret = from_machine(&m);
 	return 0;
 }
-
-ssize_t task_read(pid_t tid, uint64_t address, void *ret, size_t size)
-{
-	struct iovec local = {ret, size};
-	struct iovec remote = {(void *)(uintptr_t)address, size};
-	return sys_process_vm_readv(tid, &local, 1, &remote, 1);
-}
-
-ssize_t task_read_pieces(
-	pid_t tid, const struct task_piece *pieces, unsigned n, void *ret, size_t size)
-{
-	struct iovec remote[TASK_READ_PIECES];
-	struct iovec local = {ret, size};
-	if (n > TASK_READ_PIECES)
-		return -EINVAL;
-	for (unsigned i = 0; i < n; i++)
-		remote[i] = (struct iovec){(void *)(uintptr_t)pieces[i].address, pieces[i].size};
-	return sys_process_vm_readv(tid, &local, 1, remote, n);
-}

@@ -2,8 +2,6 @@
 #ifndef KERNEL_PTRACE_H
 #define KERNEL_PTRACE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -44,23 +42,5 @@ struct ptrace_regs {
 };
 /* Of a stopped task. ENOEXEC: it runs code of another architecture. */
 int ptrace_regs(pid_t tid, struct ptrace_regs *ret);
-
-/*
- * Read @size bytes at @address of @tid's memory. Returns how many could be read, from the first on, which
- * are fewer where a page is not there; or -errno: EFAULT (none), ESRCH, EPERM. A task need not be traced for it.
- */
-ssize_t task_read(pid_t tid, uint64_t address, void *ret, size_t size);
-
-/*
- * The same for many pieces with one call: they are put to @ret one behind the other, @size bytes in all. At
- * most TASK_READ_PIECES. The sum of what could be read, up to the first page that is not there; or -errno.
- */
-#define TASK_READ_PIECES 64
-struct task_piece {
-	uint64_t address;
-	size_t size;
-};
-ssize_t task_read_pieces(
-	pid_t tid, const struct task_piece *pieces, unsigned n, void *ret, size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "kernel/task.h"
 #include "kernel/test-child.h"
 
 /* A child that waits for a byte before it does @body. */
@@ -155,35 +156,12 @@ static void test_exec_of_another_thread(void **state)
 	munmap(shared, 8);
 }
 
-static void test_read_in_pieces(void **state)
-{
-	(void)state;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *p = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char out[64];
-	assert_ptr_not_equal(p, MAP_FAILED);
-	memset(p, 'a', page);
-	p[1] = 'b';
-	assert_int_equal(munmap(p + page, page), 0);
-	uint64_t at = (uintptr_t)p;
-	const struct task_piece pieces[] = {{at, 2}, {at + 1, 2}, {at + page, 8}, {at, 2}};
-	assert_int_equal(task_read_pieces(getpid(), pieces, 2, out, 4), 4);
-	assert_memory_equal(out, "abba", 4);
-	assert_int_equal(task_read_pieces(getpid(), pieces, 4, out, 14), 4);
-	assert_int_equal(task_read_pieces(getpid(), pieces + 2, 1, out, 8), -EFAULT);
-	assert_int_equal(task_read_pieces(getpid(), pieces, TASK_READ_PIECES + 1, out, 8), -EINVAL);
-	assert_int_equal(task_read(getpid(), at + page - 3, out, 16), 3);
-	assert_int_equal(task_read(getpid(), UINT64_MAX, out, 16), -EFAULT);
-	munmap(p, page);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exec_stop),
 		cmocka_unit_test(test_interrupt_and_signal),
 		cmocka_unit_test(test_exec_of_another_thread),
-		cmocka_unit_test(test_read_in_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
