@@ -43,7 +43,8 @@ bool notify_valid(int listener, uint64_t id);
 
 /*
  * Let the kernel do the call, with whatever path and arguments the caller's memory holds by then: this is
- * no decision about them. 0, or -errno: ENOENT when the caller does not wait any more.
+ * no decision about them. 0, or -errno: ENOENT when the caller does not wait any more,
+ * EINPROGRESS when it was answered already.
  */
 int notify_continue(int listener, uint64_t id);
 /* Have it fail with @errnum. As above. */
