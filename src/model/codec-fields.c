@@ -5,13 +5,12 @@
 
 /* ---- writing ---- */
 
-static json_t *format_number(const struct field *field, const char *base)
+static void write_number(struct json_writer *w, const struct field *field, const char *base)
 {
+	bool known = !field->optional || *(const bool *)(base + field->known);
 	uint64_t value = 0;
 	uint32_t narrow;
 
-	if (field->optional && !*(const bool *)(base + field->known))
-		return json_null();
 	if (field->kind == FIELD_U64) {
 		memcpy(&value, base + field->offset, sizeof value);
 	} else {
@@ -19,70 +18,81 @@ static json_t *format_number(const struct field *field, const char *base)
 		value = narrow;
 	}
 	/* What is out of range could not be read again. */
-	return json_u64(value <= field->max ? value : field->max);
+	write_u64_or_null(w, field->key, known, value <= field->max ? value : field->max);
 }
 
-static json_t *format_enum(const struct field *field, const char *base)
+static void write_enum(struct json_writer *w, const struct field *field, const char *base)
 {
 	int value;
 
 	memcpy(&value, base + field->offset, sizeof value);
-	return json_string(field->names->at(value >= 0 && value < field->names->count ? value : 0));
+	bool named = value >= 0 && value < field->names->count;
+	write_text(w, field->key, field->names->at(named ? value : 0));
 }
 
-static json_t *format_comm(const char *comm)
+static void write_comm(struct json_writer *w, const struct field *field, const char *comm)
 {
 	char text[17];
 
 	memcpy(text, comm, sizeof text);
 	text[sizeof text - 1] = '\0';
-	return json_text(text);
+	write_text(w, field->key, text);
 }
 
-static json_t *format_list(const struct field *field, const char *base)
+static void write_list(struct json_writer *w, const struct field *field, const char *base)
 {
-	json_t *list = json_array();
 	size_t n;
 
 	memcpy(&n, base + field->count, sizeof n);
+	write_array(w, field->key);
 	for (size_t i = 0; i < n && i < field->max; i++)
-		json_push_take(list,
-			fields_format(field->fields, base + field->offset + i * field->stride));
-	return list;
+		fields_write(w, NULL, field->fields, base + field->offset + i * field->stride);
+	write_array_end(w);
 }
 
-static json_t *format_field(const struct field *field, const char *base)
+static void write_field(struct json_writer *w, const struct field *field, const char *base)
 {
 	const char *at = base + field->offset, *text;
 
 	switch (field->kind) {
 	case FIELD_BOOL:
-		return json_boolean(*(const bool *)at);
+		write_bool(w, field->key, *(const bool *)at);
+		break;
 	case FIELD_ENUM:
-		return format_enum(field, base);
+		write_enum(w, field, base);
+		break;
 	case FIELD_TEXT:
 		memcpy(&text, at, sizeof text);
-		return json_text(text);
+		write_text(w, field->key, text);
+		break;
 	case FIELD_COMM:
-		return format_comm(at);
+		write_comm(w, field, at);
+		break;
 	case FIELD_STRUCT:
-		return fields_format(field->fields, at);
+		fields_write(w, field->key, field->fields, at);
+		break;
 	case FIELD_LIST:
-		return format_list(field, base);
+		write_list(w, field, base);
+		break;
 	default:
-		return format_number(field, base);
+		write_number(w, field, base);
 	}
 }
 
-json_t *fields_format(const struct field *fields, const void *base)
+void fields_write_members(struct json_writer *w, const struct field *fields, const void *base)
 {
-	json_t *object = json_object();
-
 	for (; fields->key; fields++) {
 		if (fields->kind != FIELD_SKIP)
-			json_put_take(object, fields->key, format_field(fields, base));
+			write_field(w, fields, base);
 	}
-	return object;
+}
+
+void fields_write(
+	struct json_writer *w, const char *key, const struct field *fields, const void *base)
+{
+	write_object(w, key);
+	fields_write_members(w, fields, base);
+	write_object_end(w);
 }
 
 /* ---- reading ---- */

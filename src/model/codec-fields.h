@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "model/codec-json.h"
+#include "model/codec-writer.h"
 
 /*
  * A struct as a JSON object by one table of its fields, which both writes and reads it, so that the
@@ -50,7 +51,11 @@ struct field {
 #define FIELD_ELSEWHERE(name) {.key = name, .kind = FIELD_SKIP}
 /* clang-format on */
 
-json_t *fields_format(const struct field *fields, const void *base);
+/* The struct at @base as an object. */
+void fields_write(
+	struct json_writer *w, const char *key, const struct field *fields, const void *base);
+/* Its members only, for an object that has more of them. */
+void fields_write_members(struct json_writer *w, const struct field *fields, const void *base);
 
 struct fields_reader {
 	struct arena *a; /* where texts go */

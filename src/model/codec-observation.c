@@ -270,38 +270,39 @@ static const struct field observation_fields[] = {
 };
 #undef HERE
 
-static json_t *format_limits(const struct observation *o)
+static void write_limits(struct json_writer *w, const struct observation *o)
 {
-	json_t *object = json_object();
-
+	write_object(w, "limits");
 	for (int i = 0; i < LIMIT_COUNT_; i++)
-		json_put_take(object, limit_name(i), fields_format(limit_fields, &o->limits[i]));
-	return object;
+		fields_write(w, limit_name(i), limit_fields, &o->limits[i]);
+	write_object_end(w);
 }
 
-static json_t *format_inherited(const struct observation *o)
+static void write_inherited(struct json_writer *w, const struct observation *o)
 {
-	json_t *object = json_object();
-
+	write_object(w, "inherited");
 	for (int i = 0; i < LIMIT_COUNT_; i++) {
 		const struct inherited_limit *l = &o->inherited[i];
 		if (l->soft_set || l->hard_set)
-			json_put_take(object, limit_name(i), fields_format(inherited_fields, l));
+			fields_write(w, limit_name(i), inherited_fields, l);
 	}
-	return object;
+	write_object_end(w);
 }
 
 const char *observation_format_json(const struct observation *o, struct arena *a)
 {
-	json_t *object = fields_format(observation_fields, o);
-	json_t *argv = json_array();
+	struct json_writer w = JSON_WRITER_INIT;
 
+	write_object(&w, NULL);
+	fields_write_members(&w, observation_fields, o);
+	write_array(&w, "argv");
 	for (size_t i = 0; i < o->argc; i++)
-		json_push_take(argv, json_text(o->argv[i]));
-	json_put_take(object, "argv", argv);
-	json_put_take(object, "limits", format_limits(o));
-	json_put_take(object, "inherited", format_inherited(o));
-	return json_line_take(object, a);
+		write_text(&w, NULL, o->argv[i]);
+	write_array_end(&w);
+	write_limits(&w, o);
+	write_inherited(&w, o);
+	write_object_end(&w);
+	return write_line_take(&w, a);
 }
 
 static int parse_argv(struct fields_reader *r, struct observation *o, const json_t *list)
