@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "cli/commands.h"
 #include "cli/read-store.h"
+#include "cli/show-execs.h"
 #include "store/run-json.h"
 #include "model/html.h"
 #include "model/timeline.h"
@@ -16,16 +17,21 @@
 #include "store/timeline-file.h"
 
 struct show_options {
-	bool json, html;
+	bool json, html, execs;
 };
 
 static int set_option(void *data, const char *name, const char *value, struct error *e)
 {
 	struct show_options *o = data;
 	(void)value;
-	*(strcmp(name, "html") == 0 ? &o->html : &o->json) = true;
+	*(strcmp(name, "html") == 0                  ? &o->html
+			: strcmp(name, "execs") == 0 ? &o->execs
+						     : &o->json) = true;
 	if (o->json && o->html)
 		return error_set(e, BLAME_REQUEST, 0, "'--json' contradicts '--html'");
+	if (o->execs && o->html)
+		return error_set(
+			e, BLAME_REQUEST, 0, "'--execs' contradicts '--html', which has them");
 	return 0;
 }
 
@@ -64,12 +70,16 @@ static struct timeline *read_timeline(
 	return t;
 }
 
+static struct plot_style style_of_terminal(void)
+{
+	return (struct plot_style){.utf8 = locale_is_utf8(), .color = wants_color()};
+}
+
 static void put_timeline(
 	const struct timeline *t, const struct observation *o, struct arena *a, struct buf *out)
 {
-	struct plot_style style = {.utf8 = locale_is_utf8(), .color = wants_color()};
 	if (t)
-		buf_puts(out, timeline_format_text(t, o, style, a));
+		buf_puts(out, timeline_format_text(t, o, style_of_terminal(), a));
 }
 
 /* ---- the run ---- */
@@ -109,19 +119,48 @@ static int judge(const struct run_row *row, struct verdict *v, struct observatio
 	return 0;
 }
 
-static int put_ended(const struct run_row *row, const struct timeline *t, bool html,
-	struct arena *a, struct buf *out, struct error *e)
+static int put_ended(const struct run_row *row, const struct timeline *t, struct arena *a,
+	struct buf *out, struct error *e)
 {
 	struct observation o;
 	struct verdict v;
 	if (judge(row, &v, &o, a, e) < 0)
 		return -1;
-	if (html) {
-		buf_puts(out, verdict_format_html(&v, &o, t, a));
-		return 0;
-	}
 	buf_puts(out, verdict_format_text(&v, &o, a));
 	put_timeline(t, &o, a, out);
+	return 0;
+}
+
+static int put_page(const struct read_store *records, const struct run_row *row,
+	const struct timeline *t, struct arena *a, struct buf *out, struct error *e)
+{
+	struct observation o;
+	struct verdict v;
+	struct error none = ERROR_INIT;
+	if (row->state == RUN_ON)
+		return error_set(e, BLAME_REQUEST, 0,
+			"run '%s' has not ended: there is no page of it yet", row->id);
+	if (judge(row, &v, &o, a, e) < 0)
+		return -1;
+	const struct exec_tree *execs = show_read_execs(records, row->id, a, &none);
+	buf_puts(out, verdict_format_html(&v, &o, t, execs, a));
+	return 0;
+}
+
+/* Without an observation all is shown that there is: the file says it by itself. */
+static int put_execs(const struct read_store *records, const struct run_row *row, bool json,
+	struct arena *a, struct buf *out, struct error *e)
+{
+	struct observation o = {.exec = {.mode = EXEC_OFF}};
+	struct error none = ERROR_INIT;
+	if (json)
+		return show_execs_json(records, row->id, e);
+	const struct exec_tree *t = show_read_execs(records, row->id, a, e);
+	if (!t)
+		return -1;
+	if (row->observation)
+		observation_parse_json(&o, row->observation, strlen(row->observation), a, &none);
+	show_put_execs(out, row->id, t, row->state == RUN_ON ? NULL : &o, style_of_terminal());
 	return 0;
 }
 
@@ -144,16 +183,17 @@ static int show(
 	struct run_row row;
 	if (read_store_open(&records, e) < 0 || store_find(records.store, id, &a, &row, e) < 0)
 		return -1;
+	if (options->execs)
+		return put_execs(&records, &row, options->json, &a, out, e);
 	if (options->json) {
 		put_json(&row, out);
 		return 0;
 	}
 	const struct timeline *t = read_timeline(&records, row.id, &a);
-	if (row.state != RUN_ON)
-		return put_ended(&row, t, options->html, &a, out, e);
 	if (options->html)
-		return error_set(e, BLAME_REQUEST, 0,
-			"run '%s' has not ended: there is no page of it yet", row.id);
+		return put_page(&records, &row, t, &a, out, e);
+	if (row.state != RUN_ON)
+		return put_ended(&row, t, &a, out, e);
 	put_running(&row, t, &a, out);
 	return 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
 
+#include "base/fd.h"
 #include "cli/test-capture.h"
 #include "model/verdict.h"
+#include "store/exec-log.h"
 
 /* A run with a real verdict. */
 static void add_judged_run(const struct test_state *t, const char *id)
@@ -45,6 +47,86 @@ static void a_verdict_is_shown(void **state)
 	assert_int_equal(c.status, 0);
 	assert_non_null(strstr(c.out, "\"cause\":\"exit_nonzero\""));
 	assert_ptr_equal(strchr(c.out, '\n'), c.out + strlen(c.out) - 1);
+}
+
+/* Execs of a run: of a shell that was refused one, of which the last line is cut off. */
+static void add_execs(const struct test_state *t, const char *id)
+{
+	static const char *sh[] = {"sh", "-c", "git push"}, *git[] = {"git", "push", "\x1b[2J"};
+	static const struct exec_event events[] = {
+		{.pid = 9, .enforced = true, .argv = {.v = sh, .n = 3}},
+		{.t_us = 5,
+			.pid = 10,
+			.parent = 9,
+			.outcome = EXEC_REFUSED,
+			.enforced = true,
+			.rule = "deny: git push",
+			.argv = {.v = git, .n = 3}},
+	};
+	cleanup_buf struct buf lines = BUF_INIT;
+	struct error e = ERROR_INIT;
+	cleanup_fd int dir = run_dir_make(&t->dir, id, &e);
+	cleanup_fd int fd = exec_log_create(dir);
+	exec_event_format(&events[0], &lines);
+	buf_puts(&lines, "damaged\n");
+	exec_event_format(&events[1], &lines);
+	buf_puts(&lines, "{\"t_us\":");
+	assert_int_equal(fd_write_all(fd, lines.data, lines.size), 0);
+}
+
+static void execs_are_shown_as_a_tree(void **state)
+{
+	struct captured c;
+	const char *id = test_id(1, 1);
+	add_judged_run(*state, id);
+	add_execs(*state, id);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	CAPTURE(&c, cli_show, "show", "--execs", id);
+	assert_int_equal(c.status, 0);
+	assert_non_null(strstr(c.out, ": 1 started, 1 refused\n"));
+	assert_non_null(strstr(c.out, "  0 s         sh -c 'git push'\n"));
+	assert_non_null(strstr(
+		c.out, "  5 us        └─ git push '\\x1b[2J'  refused by 'deny: git push'\n"));
+	assert_non_null(strstr(c.err, "1 line of the execs is damaged"));
+	setenv("LC_ALL", "C", 1);
+	CAPTURE(&c, cli_show, "show", "--execs", id);
+	assert_non_null(strstr(c.out, "  5 us        `- git push"));
+	unsetenv("LC_ALL");
+	CAPTURE(&c, cli_show, "show", "--html", id);
+	assert_int_equal(c.status, 0);
+	assert_non_null(strstr(c.out, "<h2>Executed</h2>"));
+}
+
+static void execs_are_shown_as_json(void **state)
+{
+	struct captured c;
+	const char *id = test_id(1, 1);
+	add_judged_run(*state, id);
+	add_execs(*state, id);
+	CAPTURE(&c, cli_show, "show", "--execs", "--json", id);
+	assert_int_equal(c.status, 0);
+	assert_non_null(strstr(c.out, "\"argv\":[\"sh\",\"-c\",\"git push\"]}\n{\"t_us\":5,"));
+	assert_null(strstr(c.out, "damaged"));
+	assert_null(strchr(c.out, '\x1b'));
+}
+
+static void a_run_without_execs_has_none_to_show(void **state)
+{
+	struct captured c;
+	const char *id = test_id(1, 1);
+	add_judged_run(*state, id);
+	CAPTURE(&c, cli_show, "show", "--execs", id);
+	assert_int_equal(c.status, 125);
+	assert_non_null(strstr(c.err, "has no execs on record"));
+	CAPTURE(&c, cli_show, "show", "--execs", "--json", id);
+	assert_int_equal(c.status, 125);
+	assert_non_null(strstr(c.err, "has no execs on record"));
+	assert_string_equal(c.out, "");
+	CAPTURE(&c, cli_show, "show", "--html", id);
+	assert_int_equal(c.status, 0);
+	assert_null(strstr(c.out, "<h2>Executed</h2>"));
+	CAPTURE(&c, cli_show, "show", "--html", "--execs", id);
+	assert_int_equal(c.status, 125);
 }
 
 static void a_run_that_is_on_is_shown(void **state)
@@ -92,6 +174,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		state_test(a_verdict_is_shown),
+		state_test(execs_are_shown_as_a_tree),
+		state_test(execs_are_shown_as_json),
+		state_test(a_run_without_execs_has_none_to_show),
 		state_test(a_run_that_is_on_is_shown),
 		state_test(misuse_is_one_line),
 	};

@@ -28,7 +28,8 @@ static const char style[] =
 	".limit{stroke:#c0392b;stroke-width:1.5;stroke-dasharray:6 4}"
 	".act{stroke:#d35400;stroke-width:2}.stop{fill:transparent}.stop:hover{fill:#8883}"
 	".axis{display:flex;justify-content:space-between;color:#666;font-size:.85em}"
-	".yes{font-weight:600}"
+	".yes{font-weight:600}.tree{font-family:ui-monospace,monospace;font-size:.92em;"
+	"white-space:pre-wrap}"
 	"@media(prefers-color-scheme:dark){body{color:#e4e6eb;background:#18191a}"
 	".sub,.axis{color:#aaa}}";
 
@@ -201,7 +202,7 @@ static void put_reasons(struct buf *b, const struct observation *o, struct arena
 }
 
 const char *verdict_format_html(const struct verdict *v, const struct observation *o,
-	const struct timeline *t, struct arena *a)
+	const struct timeline *t, const struct exec_tree *execs, struct arena *a)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
@@ -217,6 +218,8 @@ const char *verdict_format_html(const struct verdict *v, const struct observatio
 			"<p class=\"sub\">No timeline: the run was shorter than two points "
 			"of it, or it was not kept.</p>\n");
 	put_events(&b, o, a);
+	if (execs)
+		html_put_execs(&b, execs, &o->exec);
 	put_evidence(&b, v, a);
 	put_reasons(&b, o, a);
 	buf_puts(&b, "</body></html>\n");

@@ -36,8 +36,8 @@ static bool is_ours(const char *tag)
 {
 	static const char *const ours[] = {"!DOCTYPE html>", "html ", "html>", "head>", "meta ",
 		"title>", "style>", "body>", "h1>", "h2>", "p>", "p ", "pre>", "span>", "span ",
-		"b>", "table>", "tr>", "th>", "td>", "figure>", "figcaption>", "svg>", "svg ",
-		"path ", "line>", "line ", "rect>", "rect ", "div>", "div ", "details>",
+		"b>", "table>", "tr>", "th>", "td>", "td ", "figure>", "figcaption>", "svg>",
+		"svg ", "path ", "line>", "line ", "rect>", "rect ", "div>", "div ", "details>",
 		"summary>"};
 
 	tag += *tag == '/';
@@ -68,8 +68,8 @@ static void page_is_harmless(const char *name, const struct observation *o, stru
 	struct verdict v;
 
 	verdict_decide(&v, o, a);
-	check_page(name, verdict_format_html(&v, o, &t, a));
-	check_page(name, verdict_format_html(&v, o, NULL, a));
+	check_page(name, verdict_format_html(&v, o, &t, NULL, a));
+	check_page(name, verdict_format_html(&v, o, NULL, NULL, a));
 }
 
 static void test_golden(void **state)
@@ -109,14 +109,14 @@ static void test_hostile(void **state)
 	(void)state;
 	fill_timeline();
 	verdict_decide(&v, &o, &a);
-	const char *page = verdict_format_html(&v, &o, &t, &a);
+	const char *page = verdict_format_html(&v, &o, &t, NULL, &a);
 	check_page("hostile", page);
 	assert_null(strstr(page, "<script"));
 	assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;"));
 	assert_non_null(strstr(page, "&lt;svg/onload=alert(1)&gt;"));
 	o.setup.stage = SETUP_BOX;
 	verdict_decide(&v, &o, &a);
-	check_page("hostile set-up", verdict_format_html(&v, &o, &t, &a));
+	check_page("hostile set-up", verdict_format_html(&v, &o, &t, NULL, &a));
 }
 
 static size_t count(const char *page, const char *what)
@@ -126,6 +126,46 @@ static size_t count(const char *page, const char *what)
 	for (const char *c = page; (c = strstr(c, what)); c++)
 		n++;
 	return n;
+}
+
+/* What was executed is of strangers too, and may be without end. */
+static void test_execs(void **state)
+{
+	enum { N = 1200 };
+	static const char *bad[] = {"</td><script>alert(1)</script>\x1b\xff", "a & b"};
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct observation o = {.id = "x",
+		.exec = {.mode = EXEC_ENFORCE,
+			.audit_dropped = 2,
+			.warden_lost = true,
+			.lost_why = bad[0]}};
+	struct exec_event *events = arena_calloc(&a, N, sizeof *events);
+	struct exec_tree tree;
+	struct verdict v;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		events[i] = (struct exec_event){.t_us = (uint64_t)i,
+			.pid = i + 1,
+			.enforced = true,
+			.outcome = EXEC_REFUSED,
+			.executable = bad[0],
+			.rule = bad[0],
+			.argv = {.v = bad, .n = 2}};
+	verdict_decide(&v, &o, &a);
+	exec_tree_build(&tree, events, 3, &a);
+	const char *page = verdict_format_html(&v, &o, &t, &tree, &a);
+	check_page("execs", page);
+	assert_non_null(strstr(page, "<h2>Executed</h2>\n<p>3 refused</p>"));
+	assert_non_null(strstr(page, "&#39;a &amp; b&#39;"));
+	assert_non_null(strstr(page, "2 execs are missing"));
+	assert_int_equal(count(page, "class=\"tree\""), 3);
+	assert_null(strstr(page, "These are the first"));
+	exec_tree_build(&tree, events, N, &a);
+	page = verdict_format_html(&v, &o, &t, &tree, &a);
+	check_page("many execs", page);
+	assert_int_equal(count(page, "class=\"tree\""), 1000);
+	assert_non_null(strstr(page, "These are the first 1000"));
 }
 
 static void test_plots(void **state)
@@ -152,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_execs),
 		cmocka_unit_test(test_plots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
