@@ -27,8 +27,11 @@ struct group_cache *group_cache_new(unsigned most)
 static bool is_small(const struct group *g, const char *file)
 {
 	char text[CGROUP_TEXT_SIZE];
+	static int n_cpus; /* which does not change, and is read from a file */
 	uint64_t bytes, page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t most = BATCH_PAGES * page * (uint64_t)(get_nprocs_conf() + 1);
+	if (n_cpus == 0)
+		n_cpus = get_nprocs_conf();
+	uint64_t most = BATCH_PAGES * page * (uint64_t)(n_cpus + 1);
 	return group_text(g, CONTROLLER_MEMORY, file, text, sizeof(text)) > 0 &&
 		cgroup_text_u64(text, &bytes) == 0 && bytes <= most;
 }

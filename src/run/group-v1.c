@@ -69,8 +69,9 @@ static int limit_swap(struct group *g, const struct group_spec *spec,
 {
 	char text[24];
 	const struct limit_value *v = spec->limits->v;
-	if (!cgroup_has_file(group_fd(g, CONTROLLER_MEMORY), "memory.memsw.limit_in_bytes") &&
-		group_host_has_no_swap()) {
+	bool there = g->limited & 1u << LIMIT_SWAP || /* written before */
+		cgroup_has_file(group_fd(g, CONTROLLER_MEMORY), "memory.memsw.limit_in_bytes");
+	if (!there && group_host_has_no_swap()) {
 		ret_by[LIMIT_SWAP] = ENFORCED_CGROUP_V1;
 		return 0;
 	}

@@ -59,14 +59,22 @@ static bool box_is_there(const struct body *b, struct error *e)
 	return false;
 }
 
+/* Once; one that has ended already was told of as such. */
 static void begin(struct body *b)
 {
 	struct live *l = b->live;
 	const struct engine_hooks *hooks = &b->engine->hooks;
-	live_observe(b);
+	if (l->begun || b->ended)
+		return;
 	l->begun = true;
 	if (hooks->begun)
 		l->record = hooks->begun(hooks->data, l, &b->o);
+}
+
+/* What execs it does is written down where its record is, from the first one on. */
+static bool is_audited(const struct body *b)
+{
+	return b->prepared.policy.exec.mode != EXEC_OFF;
 }
 
 /* ---- the watch ---- */
@@ -74,6 +82,7 @@ static void begin(struct body *b)
 static void on_settled(void *data)
 {
 	struct body *b = data;
+	live_close_stdio(b); /* ours of the output: then it ends where nobody else writes */
 	output_close(&b->output, 0);
 	watch_conclude(&b->watch);
 	live_conclude(b);
@@ -195,16 +204,19 @@ static int try_to_start(struct body *b, struct error *e)
 	struct error prepared = ERROR_INIT;
 	bool there = box_is_there(b, &prepared);
 	int r = there ? prepare(b, &prepared) : -1;
-	begin(b);
+	live_observe(b);
 	if (r < 0) {
 		*e = prepared;
 		return -1;
 	}
+	if (is_audited(b))
+		begin(b);
 	if (live_open_output(b, e) < 0 || live_open_stdin(b, e) < 0)
 		return -1;
 	return b->box && b->box->state == BOX_MAKING ? 0 : attach(b, e);
 }
 
+/* The record begins behind the command, and beside it: nobody can have been told of the run before. */
 void live_start(struct live *l)
 {
 	struct body *b = l->body;
@@ -212,7 +224,9 @@ void live_start(struct live *l)
 	l->engine->counts.runs_total++;
 	b->began_us = time_monotonic_us();
 	live_enter(l, LIVE_STARTING);
-	if (try_to_start(b, &e) < 0)
+	int r = try_to_start(b, &e);
+	begin(b);
+	if (r < 0)
 		live_end_unstarted(b, &e);
 }
 
@@ -316,7 +330,11 @@ static void fill_subject(struct body *b)
 static void begin_to_run(struct body *b)
 {
 	b->parked = NULL;
-	live_close_stdio(b);
+	/*
+	 * Our ends of the output stay open until all is over: else the end of the program would be told three
+	 * times, by each of its pipes before it is by itself, to a supervisor that takes the CPU from it.
+	 */
+	b->stdio[0] = fd_close(b->stdio[0]);
 	live_enter(b->live, LIVE_RUNNING);
 	if (b->live->has_terminal && b->pty.master >= 0)
 		live_connect_terminal(b);

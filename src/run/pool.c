@@ -185,10 +185,11 @@ static void refill_later(struct engine *e)
 		uv_timer_start(&e->pools.later, on_later, REFILL_LATER_MS, 0);
 }
 
+/* In the next turn of the loop: in this one those who wait are answered. */
 void pools_run_ended(struct engine *e)
 {
 	if (uv_is_active((uv_handle_t *)&e->pools.later))
-		refill(e);
+		uv_timer_start(&e->pools.later, on_later, 0, 0);
 }
 
 void pool_parked(struct pool *p, struct parked *parked)

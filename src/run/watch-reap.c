@@ -23,11 +23,14 @@
 
 /* ---- reaping ---- */
 
-static void read_leader(struct watch *w)
+/* Who was killed is told by its name; nobody asks for that of one who has exited. */
+static void read_leader(struct watch *w, const siginfo_t *info)
 {
 	char path[64], comm[32];
 	pid_t payload = w->at.subject->payload;
 	w->at.o->leader_pid = payload;
+	if (info->si_code == CLD_EXITED)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)payload);
 	ssize_t n = file_read_text(-1, path, comm, sizeof(comm));
 	if (n <= 0)
@@ -102,7 +105,7 @@ static void reap_payload(struct watch *w)
 		sys_waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL) < 0 ||
 		info.si_pid == 0)
 		return;
-	read_leader(w); /* the zombie still has its name */
+	read_leader(w, &info); /* the zombie still has its name */
 	virtual_peak_read(w->exits_fd, s->payload, w->at.o);
 	if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED, &usage) < 0)
 		return;
