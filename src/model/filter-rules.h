@@ -29,6 +29,8 @@ struct filter_rule {
 	uint8_t arg;
 	uint8_t n_values;
 	bool namespaces; /* not when the program may make namespaces */
+	bool no_siblings; /* not when it may make siblings */
+	bool siblings; /* only then */
 	bool guarded; /* only if argument 0 is guard */
 	uint32_t guard;
 	uint32_t values[FILTER_MAX_VALUES];

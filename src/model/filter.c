@@ -150,7 +150,8 @@ static int unknown_call(
 
 static bool applies(const struct compiler *c, const struct filter_rule *rule)
 {
-	return !(rule->namespaces && c->spec->user_namespaces);
+	return !(rule->namespaces && c->spec->user_namespaces) &&
+		!(c->spec->siblings ? rule->no_siblings : rule->siblings);
 }
 
 static void apply_rules(struct compiler *c)

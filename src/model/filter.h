@@ -42,6 +42,11 @@ struct filter_spec {
 	 * what its uid may.
 	 */
 	bool user_namespaces;
+	/*
+	 * The program may clone siblings of itself, children of its own parent (CLONE_PARENT): what
+	 * serves forks has to. Its forks get filter_siblings() on top.
+	 */
+	bool siblings;
 	enum filter_arch arch;
 };
 
@@ -59,6 +64,12 @@ int filter_compile(const struct filter_spec *spec, struct arena *a, const struct
  * was built: costs nothing.
  */
 const struct sock_filter *filter_default(unsigned short *ret_len);
+
+/*
+ * What takes from one who has a filter of this machine with filter_spec.siblings what that gave it:
+ * clone with CLONE_PARENT is EPERM, all else is allowed.
+ */
+const struct sock_filter *filter_siblings(unsigned short *ret_len);
 
 /*
  * What the filter of @n instructions at @code does with the call @number of @arch (AUDIT_ARCH_…) whose

@@ -128,6 +128,8 @@ static int check_pool(const struct policy *p, struct error *e)
 {
 	if (p->pool.preload.n > 0 && p->pool.size == 0)
 		return fail(e, "pool.preload does nothing while pool.size is 0");
+	if (p->pool.serve == SERVE_FORKS && p->pool.preload.n == 0)
+		return fail(e, "pool.serve is forks, but pool.preload names nothing to be forked");
 	return 0;
 }
 

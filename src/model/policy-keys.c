@@ -16,11 +16,13 @@ static const char *const network_words[] = {"none", "host", NULL};
 static const char *const user_words[] = {"self", "isolated", NULL};
 static const char *const exec_words[] = {"off", "audit", "enforce", NULL};
 static const char *const default_words[] = {"deny", "allow", NULL};
+static const char *const serve_words[] = {"once", "forks", NULL};
 static_assert(OOM_GROUP == 0 && OOM_COUNT_ == 2, "oom_words is in this order");
 static_assert(CWD_WRITE == 0 && CWD_COUNT_ == 2, "cwd_words is in this order");
 static_assert(NETWORK_NONE == 0 && NETWORK_COUNT_ == 2, "network_words is in this order");
 static_assert(USER_SELF == 0 && USER_ISOLATED == 1, "user_words is in this order");
 static_assert(EXEC_OFF == 0 && EXEC_AUDIT == 1 && EXEC_COUNT_ == 3, "exec_words is in this order");
+static_assert(SERVE_ONCE == 0 && SERVE_COUNT_ == 2, "serve_words is in this order");
 
 #define AT(path)  .offset = offsetof(struct policy, path), .member = #path
 #define LIMIT(id) .kind = KEY_LIMIT, .limit = (id), .nullable = true, AT(limits.v[id])
@@ -147,6 +149,9 @@ const struct policy_key policy_keys[] = {
 	{"pool", "size", KEY_NUMBER, AT(pool.size), .max = 1024, .help = "Boxes kept ready."},
 	{"pool", "preload", KEY_STRINGS, AT(pool.preload), .nullable = true,
 		.help = "Command and arguments to run in each box while it waits."},
+	{"pool", "serve", KEY_CHOICE, AT(pool.serve), .choices = serve_words,
+		.help = "once: each box is for one run. forks: the preload command runs in one box, "
+			"and each run is a fork of it there."},
 
 	{"capture", "log", KEY_BOOL, AT(capture_log), .help = "Keep stdout and stderr."},
 	{"capture", "messages", KEY_STRING, AT(capture_messages), .nullable = true,

@@ -20,6 +20,7 @@ enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_COUNT_ };
 enum user_mode { USER_SELF, USER_ISOLATED, USER_ID, USER_COUNT_ };
 enum cwd_mode { CWD_WRITE, CWD_READ, CWD_COUNT_ };
 enum exec_mode { EXEC_OFF, EXEC_AUDIT, EXEC_ENFORCE, EXEC_COUNT_ };
+enum pool_serve { SERVE_ONCE, SERVE_FORKS, SERVE_COUNT_ };
 
 /* PATH[:DEST] of --read and --write, as it was written ("~" and relative paths not yet resolved). */
 struct bind_rule {
@@ -92,6 +93,7 @@ struct policy_breaker {
 struct policy_pool {
 	uint64_t size;
 	struct strv preload; /* empty: none */
+	enum pool_serve serve; /* what becomes of one that has that command ready */
 };
 
 struct policy {

@@ -21,7 +21,7 @@ static const char all[] =
 	"exec: {mode: audit, default: deny, rules: [{deny: git push, hint: 'a: b'}]}\n"
 	"retry: {attempts: 2, on: [memory_limit], grow: 1.125, grow_max: 1T}\n"
 	"breaker: {key: 'null', cooldown: 1ms}\n"
-	"pool: {size: 1, preload: ['1', '-', 'null', '[']}\n";
+	"pool: {size: 1, preload: ['1', '-', 'null', '['], serve: forks}\n";
 
 static void test_round_trip(void **state)
 {
@@ -44,6 +44,7 @@ static void test_round_trip(void **state)
 		assert_string_equal(again.filesystem.write.v[1].source, "/x\n");
 		assert_string_equal(again.env.set[0].value, "1");
 		assert_string_equal(again.pool.preload.v[2], "null");
+		assert_int_equal(again.pool.serve, SERVE_FORKS);
 		assert_string_equal(again.breaker.key, "null");
 	}
 }

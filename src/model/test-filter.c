@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -384,6 +385,26 @@ static void test_user_namespaces(void **state)
 	check_x86(&p, X32 | 56, 0, KILL);
 }
 
+static void test_siblings(void **state)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct program p =
+		compile(&a, &(struct filter_spec){.siblings = true, .arch = FILTER_X86_64});
+	struct program forks;
+
+	(void)state;
+	check_x86(&p, 56, 0x8011, SECCOMP_RET_ALLOW); /* CLONE_PARENT */
+	check_x86(&p, 56, 0x10008011, FILTER_ERRNO(EPERM)); /* and CLONE_NEWUSER */
+	check_x86(&p, 56, 0x02008011, FILTER_ERRNO(EPERM)); /* and CLONE_NEWCGROUP */
+	check_x86(&p, 435, 0, FILTER_ERRNO(ENOSYS));
+	forks.code = filter_siblings(&forks.n);
+	assert_well_formed(&forks);
+	check_x86(&forks, SYS_clone, 0x8011, FILTER_ERRNO(EPERM));
+	check_x86(&forks, SYS_clone, 0xffffffff00008011, FILTER_ERRNO(EPERM));
+	check_x86(&forks, SYS_clone, 0x11, SECCOMP_RET_ALLOW);
+	check_x86(&forks, SYS_getpid, 0x8011, SECCOMP_RET_ALLOW);
+}
+
 /* Half of all calls denied, each its own range: jumps that no conditional jump can reach. */
 static void test_longest_program(void **state)
 {
@@ -552,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_deny),
 		cmocka_unit_test(test_allow),
 		cmocka_unit_test(test_user_namespaces),
+		cmocka_unit_test(test_siblings),
 		cmocka_unit_test(test_longest_program),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_rules_of_a_name_stand_together),

@@ -47,6 +47,8 @@ static void test_nonsense(void **state)
 		{"retry: {grow_max: 1G}\n", "retry.grow_max is below limits.memory"},
 		{"breaker: {cooldown: 1m}\n", "breaker.cooldown does nothing without breaker.key"},
 		{"pool: {preload: [true-ish]}\n", "pool.preload does nothing while pool.size is 0"},
+		{"pool: {size: 2, serve: forks}\n",
+			"pool.serve is forks, but pool.preload names nothing to be forked"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -174,14 +174,15 @@ static int send_command(struct parked *p, int stdio[3], struct error *e)
 
 static int open_heat(struct parked *p, struct heat *h, int stdio[3], struct error *e)
 {
-	static const struct warm_hooks hooks = {on_ready, on_begun, on_failed};
+	const struct warm_spec spec = {
+		p->engine->loop, WARM_READY_MS, {on_ready, on_begun, on_failed}, h};
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	h->complaints = ends[0];
 	stdio[2] = ends[1];
-	if (warm_open(&h->warm, p->engine->loop, &hooks, h, &stdio[0], e) < 0) {
+	if (warm_open(&h->warm, &spec, &stdio[0], e) < 0) {
 		h->complaints = fd_close(h->complaints);
 		return -1;
 	}

@@ -21,7 +21,7 @@
 struct packet {
 	char bytes[WARM_MAX_PACKET + 1];
 	ssize_t size;
-	int fds[8];
+	int fds[16];
 	size_t n_fds;
 };
 
@@ -62,7 +62,8 @@ static void on_closed(struct warm *w)
 
 static int setup(void **state)
 {
-	static const struct warm_hooks hooks = {on_ready, on_begun, on_failed};
+	const struct warm_spec spec = {
+		&loop, WARM_READY_MS, {on_ready, on_begun, on_failed}, &loop};
 	struct error e = ERROR_INIT;
 	(void)state;
 	alarm(60);
@@ -70,7 +71,7 @@ static int setup(void **state)
 	fault = WARM_FAULT_COUNT_;
 	fault_errno = 0;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	return uv_loop_init(&loop) | warm_open(&warm, &loop, &hooks, &loop, &child, &e);
+	return uv_loop_init(&loop) | warm_open(&warm, &spec, &child, &e);
 }
 
 static int teardown(void **state)
@@ -126,7 +127,7 @@ static void receive(void)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(8 * sizeof(int))];
+		char room[CMSG_SPACE(16 * sizeof(int))];
 	} control;
 	struct iovec bytes = {packet.bytes, sizeof(packet.bytes)};
 	struct msghdr m = {.msg_iov = &bytes,
@@ -233,6 +234,54 @@ static void test_too_large_words(void **state)
 	assert_int_equal(warm.state, WARM_READY);
 }
 
+static void test_a_fork(void **state)
+{
+	struct warm_fork fork = {.socket = null, .filter = null, .n_entries = WARM_MAX_ENTRIES};
+	struct error e = ERROR_INIT;
+	(void)state;
+	for (int i = 0; i < WARM_MAX_ENTRIES; i++)
+		fork.entries[i] = null;
+	make_ready();
+	assert_int_equal(warm.sender, getpid());
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(warm_fork(&warm, &fork, &e), 0);
+		fork.n_entries = 0;
+	}
+	receive();
+	assert_int_equal(packet.size, 5);
+	assert_memory_equal(packet.bytes, "fork", 5);
+	assert_int_equal(packet.n_fds, 2 + WARM_MAX_ENTRIES);
+	drop_fds();
+	receive();
+	assert_int_equal(packet.n_fds, 2);
+	drop_fds();
+	assert_int_equal(warm.state, WARM_READY);
+	SAY("ready"); /* the fork has a socket for that */
+	expect_failure(WARM_MALFORMED, 0);
+}
+
+/* One that does not read what it is asked holds up nobody. */
+static void test_forks_that_nobody_reads(void **state)
+{
+	struct warm_fork fork = {.socket = null, .filter = null};
+	struct error e = ERROR_INIT;
+	int n = 0;
+	(void)state;
+	make_ready();
+	while (n < 100000 && warm_fork(&warm, &fork, &e) == 0)
+		n++;
+	assert_in_range(n, 8, 99999);
+	assert_int_equal(e.blame, BLAME_HOST);
+	assert_int_equal(warm.state, WARM_READY);
+}
+
+static void test_a_fork_that_cannot_be(void **state)
+{
+	(void)state;
+	say("failed\0fork\00011\0", 15);
+	expect_failure(WARM_NO_FORK, EAGAIN);
+}
+
 /* ---- as it should not be ---- */
 
 static void test_its_own_failures(void **state)
@@ -248,6 +297,7 @@ static void test_its_own_failures(void **state)
 		CASE("failed\0exec\00013\0", WARM_NO_EXEC, EACCES),
 		CASE("failed\0request\00022\0", WARM_NO_REQUEST, EINVAL),
 		CASE("failed\0exec\0004095\0", WARM_NO_EXEC, 4095),
+		CASE("failed\0fork\00011\0", WARM_MALFORMED, 0),
 		CASE("failed\0exec\0004096\0", WARM_MALFORMED, 0),
 		CASE("failed\0exec\0000\0", WARM_MALFORMED, 0),
 		CASE("failed\0exec\000-2\0", WARM_MALFORMED, 0),
@@ -277,7 +327,7 @@ static void test_its_own_failures(void **state)
 
 static void test_words_before_it_is_ready(void **state)
 {
-	static const char *const words[] = {"r", "read", "ready!", "failed", "READY"};
+	static const char *const words[] = {"r", "read", "ready!", "failed", "READY", "failed\0exec\0002"};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (i > 0)
 			assert_int_equal(setup(state), 0);
@@ -435,6 +485,9 @@ int main(void)
 		TEST(test_without_a_directory_or_an_environment),
 		TEST(test_large_words),
 		TEST(test_too_large_words),
+		TEST(test_a_fork),
+		TEST(test_forks_that_nobody_reads),
+		TEST(test_a_fork_that_cannot_be),
 		TEST(test_its_own_failures),
 		TEST(test_words_before_it_is_ready),
 		TEST(test_words_while_it_waits),

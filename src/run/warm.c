@@ -38,11 +38,13 @@ static void encode(const struct warm_words *words, struct buf *b)
 	put_all(b, &words->envp);
 }
 
+#define MAX_FDS (2 + WARM_MAX_ENTRIES)
+
 static ssize_t send_packet(int socket, const void *data, size_t size, const int *fds, size_t n)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(4 * sizeof(int))];
+		char room[CMSG_SPACE(MAX_FDS * sizeof(int))];
 	} control = {{0}};
 	struct iovec bytes = {.iov_base = (void *)data, .iov_len = size};
 	struct msghdr message = {.msg_iov = &bytes,
@@ -81,6 +83,15 @@ static int send_run(int socket, const struct warm_words *words, struct error *e)
 	return 1;
 }
 
+int warm_fork(struct warm *w, const struct warm_fork *fork, struct error *e)
+{
+	int fds[MAX_FDS] = {fork->socket, fork->filter};
+	memcpy(fds + 2, fork->entries, fork->n_entries * sizeof(int));
+	if (send_packet(w->socket, "fork", sizeof("fork"), fds, 2 + fork->n_entries) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot ask a warmed program for a fork");
+	return 0;
+}
+
 /* ---- what it says ---- */
 
 static void stop(struct warm *w, enum warm_state state)
@@ -117,7 +128,8 @@ static enum warm_fault fault_of(const char *packet, size_t size, int *ret_errnum
 	static const struct {
 		const char *word;
 		enum warm_fault fault;
-	} steps[] = {{"cwd", WARM_NO_CWD}, {"exec", WARM_NO_EXEC}, {"request", WARM_NO_REQUEST}};
+	} steps[] = {{"cwd", WARM_NO_CWD}, {"exec", WARM_NO_EXEC}, {"request", WARM_NO_REQUEST},
+		 {"fork", WARM_NO_FORK}};
 	const char *at = packet, *end = packet + size;
 	const char *kind = next_word(&at, end), *step = kind ? next_word(&at, end) : NULL;
 	const char *number = step ? next_word(&at, end) : NULL;
@@ -133,13 +145,16 @@ static enum warm_fault fault_of(const char *packet, size_t size, int *ret_errnum
 	return WARM_MALFORMED;
 }
 
-static void on_ready(struct warm *w, const char *packet, size_t size)
+static void on_ready(struct warm *w, const char *packet, size_t size, pid_t sender)
 {
+	int errnum = 0;
 	if (size != strlen("ready") || memcmp(packet, "ready", size) != 0) {
-		fail(w, WARM_MALFORMED, 0);
+		bool no_fork = fault_of(packet, size, &errnum) == WARM_NO_FORK;
+		fail(w, no_fork ? WARM_NO_FORK : WARM_MALFORMED, no_fork ? errnum : 0);
 		return;
 	}
 	w->state = WARM_READY;
+	w->sender = sender;
 	uv_timer_stop(&w->bound);
 	w->hooks.ready(w);
 }
@@ -148,7 +163,10 @@ static void on_answer(struct warm *w, const char *packet, size_t size)
 {
 	int errnum = 0;
 	enum warm_fault fault = fault_of(packet, size, &errnum);
-	fail(w, fault, errnum);
+	if (fault == WARM_NO_FORK) /* it was there already */
+		fail(w, WARM_MALFORMED, 0);
+	else
+		fail(w, fault, errnum);
 }
 
 static void on_end(struct warm *w)
@@ -161,14 +179,35 @@ static void on_end(struct warm *w)
 	w->hooks.begun(w);
 }
 
+/* There is room for who sends it, and so none for descriptors, which the kernel closes then. */
+static ssize_t receive(int socket, char packet[MAX_ANSWER], pid_t *ret_sender)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+	} control = {{0}};
+	struct iovec bytes = {.iov_base = packet, .iov_len = MAX_ANSWER};
+	struct msghdr message = {.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(struct ucred))};
+	struct ucred who = {0};
+	ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+	if (n > 0 && message.msg_controllen >= CMSG_LEN(sizeof(who)) &&
+		control.head.cmsg_type == SCM_CREDENTIALS)
+		memcpy(&who, CMSG_DATA(&control.head), sizeof(who));
+	*ret_sender = who.pid;
+	return n;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct warm *w = poll->data;
 	char packet[MAX_ANSWER];
+	pid_t sender;
 	(void)status; /* the socket itself says more */
 	(void)events;
-	/* without room for them the kernel closes descriptors that it sends */
-	ssize_t n = recv(w->socket, packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = receive(w->socket, packet, &sender);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) /* ECONNRESET: it is gone, and has not read the run */
@@ -176,7 +215,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	if (n <= 0) /* an empty packet looks the same, and says as much */
 		on_end(w);
 	else if ((size_t)n <= sizeof(packet) && w->state == WARM_HEATING)
-		on_ready(w, packet, (size_t)n);
+		on_ready(w, packet, (size_t)n, sender);
 	else if ((size_t)n <= sizeof(packet) && w->state == WARM_GIVEN)
 		on_answer(w, packet, (size_t)n);
 	else
@@ -185,24 +224,26 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- open, run, close ---- */
 
-int warm_open(struct warm *w, uv_loop_t *loop, const struct warm_hooks *hooks, void *data,
-	int *ret_child, struct error *e)
+int warm_open(struct warm *w, const struct warm_spec *spec, int *ret_child, struct error *e)
 {
+	static const int on = 1;
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot make a socket for a warmed program");
-	*w = (struct warm){.hooks = *hooks, .data = data, .socket = ends[0]};
-	int r = uv_poll_init(loop, &w->poll, w->socket);
+	*w = (struct warm){.hooks = spec->hooks, .data = spec->data, .socket = ends[0]};
+	int r = setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
+		? -errno
+		: uv_poll_init(spec->loop, &w->poll, w->socket);
 	if (r < 0) {
 		fd_close(ends[0]);
 		fd_close(ends[1]);
 		return error_set(e, BLAME_HOST, -r, "cannot watch the socket of a warmed program");
 	}
-	uv_timer_init(loop, &w->bound);
+	uv_timer_init(spec->loop, &w->bound);
 	w->poll.data = w->bound.data = w;
 	w->n_handles = 2;
 	uv_poll_start(&w->poll, UV_READABLE, on_readable);
-	uv_timer_start(&w->bound, on_late, WARM_READY_MS, 0);
+	uv_timer_start(&w->bound, on_late, spec->ready_ms, 0);
 	*ret_child = ends[1];
 	return 0;
 }
@@ -242,6 +283,7 @@ static const char *const fault_texts[] = {
 	[WARM_NO_CWD] = "it cannot go to the working directory",
 	[WARM_NO_EXEC] = "it cannot execute the program",
 	[WARM_NO_REQUEST] = "it did not understand the request",
+	[WARM_NO_FORK] = "it cannot fork",
 };
 _Static_assert(sizeof(fault_texts) / sizeof(fault_texts[0]) == WARM_FAULT_COUNT_, "all of them");
 
