@@ -398,14 +398,13 @@ static int decide_filter(struct plan_build *b)
 		return 0;
 	}
 	if (policy->syscalls_deny.n == 0 && policy->syscalls_allow.n == 0 &&
-		!policy->user_namespaces && !b->input->siblings) {
+		!policy->user_namespaces) {
 		b->plan->filter = filter_default(&b->plan->n_filter);
 		return 0;
 	}
 	struct filter_spec spec = {.deny = &policy->syscalls_deny,
 		.allow = &policy->syscalls_allow,
-		.user_namespaces = policy->user_namespaces,
-		.siblings = b->input->siblings};
+		.user_namespaces = policy->user_namespaces};
 	return filter_compile(&spec, b->a, &b->plan->filter, &b->plan->n_filter, b->e);
 }
 

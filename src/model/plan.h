@@ -171,7 +171,6 @@ struct plan_input {
 	bool capture_wanted; /* --log */
 	bool best_effort;
 	bool has_pools; /* the caller keeps boxes ready, if a policy wants them */
-	bool siblings; /* the program may clone siblings: filter_spec.siblings */
 	bool tty; /* a terminal of its own, in place of all that the caller has */
 	bool stdin_is_file; /* one of the caller's 0, 1, 2 is a file or disk, open for reading only */
 	uint32_t isolated_base; /* first host uid of this run's range, for --user isolated */

@@ -146,11 +146,13 @@ const struct policy_key policy_keys[] = {
 	{"breaker", "window", KEY_DURATION, AT(breaker.window_us), .min = 1000, .max = 30 * DAY,
 		.help = "The time in which failures are counted."},
 
-	{"pool", "size", KEY_NUMBER, AT(pool.size), .max = 1024, .help = "Boxes kept ready."},
+	{"pool", "size", KEY_NUMBER, AT(pool.size), .max = 1024,
+		.help = "Boxes kept ready; with serve: forks forks."},
 	{"pool", "preload", KEY_STRINGS, AT(pool.preload), .nullable = true,
 		.help = "Command and arguments to run in each box while it waits."},
 	{"pool", "serve", KEY_CHOICE, AT(pool.serve), .choices = serve_words,
-		.help = "once: each box is for one run. forks: the preload command runs in one box, "
+		.help = "once: each box is for one run. forks: the preload command runs in one "
+			"box, "
 			"and each run is a fork of it there."},
 
 	{"capture", "log", KEY_BOOL, AT(capture_log), .help = "Keep stdout and stderr."},

@@ -17,8 +17,10 @@
  *   GONE      it holds nothing.
  */
 
-#define LOOK_MS     2
-#define LOOKS_MAX   1000
+#define LOOK_MS   2
+#define LOOKS_MAX 1000
+/* Then the kernel is slow, and is looked at less often. */
+#define STRAY_LOOKS 10
 
 #define INIT_KILLED "the box's init was killed"
 
@@ -100,10 +102,23 @@ void box_parked(struct box *b, struct parked *p)
 		take_over(b, p);
 }
 
+/* Its forks go on: they are children of ours, not its. */
+static void lose_program(struct box *b)
+{
+	struct pool *pool = b->serving.pool;
+	b->serving.program = NULL;
+	if (pool)
+		pool_box_lost(pool);
+	if (b->state == BOX_READY)
+		box_retire(b);
+}
+
 void box_failed(struct box *b, struct parked *p, const struct setup_failure *why)
 {
 	if (b->spare == p)
 		b->spare = NULL;
+	if (b->serving.program == p)
+		lose_program(b);
 	if (b->state != BOX_MAKING)
 		return; /* the next run asks for one of its own, and is told what is wrong */
 	set_fault(b, why->what ? why->what : "its processes were killed");
@@ -119,7 +134,7 @@ void box_parked_freed(struct box *b)
 void box_park_ahead(struct box *b)
 {
 	struct error e = ERROR_INIT;
-	if (b->state == BOX_READY && !b->spare)
+	if (b->state == BOX_READY && !b->spare && !b->serving.is)
 		b->spare = parked_open(b->engine, b->recipe, b, NULL, &e);
 }
 
@@ -144,7 +159,10 @@ void box_subtract(struct box *b, struct body *body)
 	if (body->next_in_box)
 		body->next_in_box->at_in_box = body->at_in_box;
 	body->at_in_box = NULL;
-	finish(b);
+	if (b->serving.is && !b->serving.pool && !b->bodies)
+		box_stop(b, ACT_SHUTDOWN, true, 0);
+	else
+		finish(b);
 }
 
 /* ---- the end ---- */
@@ -157,6 +175,9 @@ void box_stop(struct box *b, enum act_reason reason, bool now, uid_t uid)
 		bool made = b->state == BOX_READY;
 		b->asked_to_go = !b->fault;
 		enter(b, BOX_STOPPING);
+		if (b->serving.pool)
+			pool_box_lost(b->serving.pool);
+		b->serving.pool = NULL;
 		if (!made)
 			turn_away(b, b->fault ? b->fault : "it was removed before");
 	}
@@ -165,6 +186,16 @@ void box_stop(struct box *b, enum act_reason reason, bool now, uid_t uid)
 		live_stop(body->live, reason, now, uid);
 	}
 	finish(b);
+}
+
+void box_retire(struct box *b)
+{
+	b->serving.pool = NULL;
+	if (b->serving.program)
+		parked_drop(b->serving.program);
+	b->serving.program = NULL;
+	if (!b->bodies)
+		box_stop(b, ACT_SHUTDOWN, true, 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -199,21 +230,41 @@ static void try_to_remove_group(uv_timer_t *timer)
 	uv_close((uv_handle_t *)timer, on_closed);
 }
 
+static void look_for_strays(uv_timer_t *timer)
+{
+	struct box *b = timer->data;
+	serve_reap_strays(b);
+	if (++b->looks < LOOKS_MAX)
+		uv_timer_start(timer, look_for_strays, b->looks < STRAY_LOOKS ? LOOK_MS : 50, 0);
+}
+
+static void drop_parked(struct box *b)
+{
+	if (b->spare)
+		parked_drop(b->spare);
+	if (b->serving.program)
+		parked_drop(b->serving.program);
+	b->spare = b->serving.program = NULL;
+}
+
 /* What is there to be waited for next, in the order of the theory above. */
 static void finish(struct box *b)
 {
 	if (b->state != BOX_STOPPING || b->bodies || b->finishing)
 		return;
-	if (b->spare)
-		parked_drop(b->spare);
-	b->spare = NULL;
+	drop_parked(b);
 	if (b->n_parked > 0)
 		return;
 	if (b->init.pidfd >= 0) {
 		child_signal(&b->init, SIGKILL); /* and with it all that is left in there */
+		if (b->serving.is)
+			uv_timer_start(&b->look, look_for_strays, LOOK_MS, 0);
 		return;
 	}
 	b->finishing = true;
+	b->looks = 0;
+	uv_timer_stop(&b->look);
+	fd_close(b->serving.is ? b->serving.filter : -1);
 	fd_close(b->inside.life);
 	fd_close(b->inside.root);
 	witness_post_forget(&b->engine->witnesses, b->inside.init.pid);

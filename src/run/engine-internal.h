@@ -43,6 +43,7 @@ struct recipe {
 	int image; /* that, in a sealed memfd */
 	size_t image_bytes;
 	uint64_t checked_us; /* monotonic: when it was last what the files say */
+	struct recipe *of; /* it is this one but for the filter; held. NULL: its own */
 };
 
 /*
@@ -51,6 +52,8 @@ struct recipe {
  */
 struct recipe *recipe_new(struct engine *e, struct policy_page *page, const struct request *request,
 	struct error *error);
+/* The same for the program that serves forks in a box of @of: it may clone siblings. NULL with @error. */
+struct recipe *recipe_that_serves(struct recipe *of, struct error *error);
 void recipe_hold(struct recipe *r);
 void recipe_let_go(struct recipe *r);
 bool recipe_is_for_one(const struct recipe *r);
@@ -103,6 +106,10 @@ struct parked *parked_open(struct engine *e, struct recipe *r, struct box *box, 
 	struct error *error);
 struct parked *parked_open_for_pool(
 	struct engine *e, struct recipe *r, struct pool *pool, struct error *error);
+/*
+ * A fork of what serves @box, for @pool or (NULL) for whoever gets it. It is on its way; NULL with @error.
+ */
+struct parked *parked_open_fork(struct box *box, struct pool *pool, struct error *error);
 /* One for the same body in the same group, in place of @old, which has failed. */
 struct parked *parked_open_again(struct parked *old, struct error *error);
 /* It has found somebody. */
@@ -126,11 +133,23 @@ struct heat {
 	struct parked *parked;
 	struct warm warm;
 	struct child payload, init;
+	struct child payload_back, init_back; /* of a run that was not to be */
 	pid_t payload_pid, init_pid;
 	int life, root;
 	int complaints; /* what the program writes to its stderr while it gets ready */
 	bool runs; /* payload and init are ours to reap */
+	bool forked; /* it is a fork of what serves its box */
 };
+
+/*
+ * Have one for @p, which is to be ready in that time. *ret_child is its end of the socket, the caller's.
+ * -1 with @e, and there is none.
+ */
+int heat_open(struct parked *p, unsigned ready_ms, int *ret_child, struct error *e);
+/* Watch and reap it: it is @pid. False: it cannot be watched, and goes down. */
+bool heat_adopt_take(struct parked *p, pid_t pid, int pidfd);
+/* Say in the log why it is of no use. */
+void heat_complain(const struct parked *p, const char *what);
 
 /* Whether this is one for a warmed program. */
 bool heat_wanted(const struct parked *p);
@@ -144,6 +163,23 @@ int heat_give(struct parked *p, struct body *b, struct error *e);
 void heat_kill(struct parked *p);
 /* Close its handles, which are counted among the parked one's. */
 void heat_close(struct parked *p);
+
+/* ---- serve.c ---- */
+
+/* A box in which the preload command of @pool runs, and is forked. Takes @r, its own. NULL with @error. */
+struct box *serve_open(struct engine *e, struct pool *pool, struct recipe *r, struct error *error);
+/* Its program is ready: forks may be asked for. */
+bool serve_is_ready(const struct box *b);
+/* Ask for the fork that @p is to be. -1 with @e: close it. */
+int serve_fork(struct parked *p, struct error *e);
+/* The program of @b has said that it is ready. */
+void serve_ready(struct box *b);
+/* @p, a fork, says that it is ready, by @sender. False: that is not true. */
+bool serve_adopt(struct parked *p, pid_t sender);
+/* A fork of @b has not come as it should: its program is not to be relied on. */
+void serve_distrust(struct box *b, const char *why);
+/* Who was cloned in @b without our knowledge, and is dead, when nobody else of it is left but init. */
+void serve_reap_strays(const struct box *b);
 
 /* ---- live*.c ---- */
 
@@ -260,6 +296,18 @@ struct box {
 	struct talk_box inside;
 	struct child init;
 	struct parked *spare; /* the next run's; NULL: none, it is made when there is one */
+	/*
+	 * Of one in which forks are served. Nobody has asked for it by name, so it is not shown. It ends
+	 * with its last run when its pool does not want it any more.
+	 */
+	struct serving {
+		bool is; /* it is one of those */
+		struct pool *pool; /* NULL: no more forks are made in it */
+		struct parked *program; /* what is forked; NULL: it has ended */
+		int filter; /* what a fork puts on top of the program's seccomp filter; -1 */
+		unsigned n_filters; /* the program has so many */
+		ino_t pid_namespace;
+	} serving;
 	unsigned n_parked; /* made for it and not freed yet */
 	struct body *bodies;
 	unsigned n_runs;
@@ -288,6 +336,8 @@ void box_parked_freed(struct box *b);
 void box_add(struct box *b, struct body *body);
 void box_subtract(struct box *b, struct body *body);
 void box_stop(struct box *b, enum act_reason reason, bool now, uid_t uid);
+/* No run begins in it any more; it ends with the last one. */
+void box_retire(struct box *b);
 void box_forget_all(struct engine *e);
 
 /* ---- pool.c ---- */
@@ -309,6 +359,9 @@ bool pool_has(struct engine *e, const struct body *body);
 struct recipe *pool_take(struct engine *e, struct body *body, struct parked **ret);
 void pool_parked(struct pool *p, struct parked *parked);
 void pool_failed(struct pool *p, struct parked *parked);
+/* The program in its box is ready to be forked; the box is stopping, or the program has ended. */
+void pool_served(struct pool *p);
+void pool_box_lost(struct pool *p);
 /* Somebody has done with the CPUs: what was put off can be done. */
 void pools_run_ended(struct engine *e);
 /* Give up one parked box, so that somebody else can have one. False: there is none. */

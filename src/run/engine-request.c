@@ -231,13 +231,15 @@ int engine_box(struct engine *e, const struct engine_request *request,
 
 struct box *engine_find_box(struct engine *e, const char *id)
 {
-	return (struct box *)table_find(&e->boxes, id);
+	struct box *b = (struct box *)table_find(&e->boxes, id);
+	return b && !b->serving.is ? b : NULL;
 }
 
 void engine_each_box(struct engine *e, void (*each)(void *data, struct box *box), void *data)
 {
 	for (struct box *b = e->newest_box, *older; b; b = older) {
 		older = b->older;
-		each(data, b);
+		if (!b->serving.is)
+			each(data, b);
 	}
 }

@@ -212,6 +212,8 @@ struct engine_stats {
 	unsigned boxes, parked, queued, starting, running;
 	uint64_t runs_total, runs_by_cause[CAUSE_COUNT_];
 	uint64_t pool_hits, pool_misses, refused_total, zygote_restarts;
+	uint64_t forks; /* runs that were forked from a warmed program */
+	uint64_t preload_restarts; /* programs that served forks and have ended unasked */
 	uint64_t memory_promised_bytes, memory_bytes;
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret);

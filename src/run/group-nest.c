@@ -89,6 +89,43 @@ const struct group_entry *group_entry_when_full(struct group *g)
 	return &g->slow_entry;
 }
 
+int group_entry_by_file(struct group *g, int ret_fds[GROUP_MAX_TASKS + 1], unsigned *ret_n)
+{
+	unsigned n = 0;
+	for (; n < g->entry.n_tasks; n++)
+		ret_fds[n] = g->entry.tasks[n];
+	if (g->entry.into_fd >= 0) {
+		if (g->slow_entry.n_tasks == 0 && open_slow_entry(g) < 0)
+			return -1;
+		ret_fds[n++] = g->slow_entry.tasks[0];
+	}
+	*ret_n = n;
+	return 0;
+}
+
+static bool dir_has(int dir, pid_t pid)
+{
+	pid_t pids[16];
+	ssize_t n = cgroup_procs(dir, pids, 16);
+	for (ssize_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+bool group_has(const struct group *g, pid_t pid)
+{
+	bool any = false;
+	for (int c = 0; c < CONTROLLER_COUNT_; c++) {
+		if (g->dir[c].fd < 0)
+			continue;
+		if (!dir_has(g->dir[c].fd, pid))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 bool group_is_full(struct group *g)
 {
 	uint64_t now, most;

@@ -20,7 +20,8 @@
 
 bool heat_wanted(const struct parked *p)
 {
-	return p->pool && p->recipe->page->policy.pool.preload.n > 0;
+	bool is_for_it = p->pool || (p->box && p->box->serving.program == p);
+	return is_for_it && p->recipe->page->policy.pool.preload.n > 0;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -56,14 +57,13 @@ static void last_words(int fd, char text[COMPLAINTS_SIZE])
 }
 
 /* It is a stranger's text: a line of it at most, as the log shows such. */
-static void say_why(struct heat *h, const char *what)
+void heat_complain(const struct parked *p, const char *what)
 {
 	char text[COMPLAINTS_SIZE];
-	last_words(h->complaints, text);
+	last_words(p->heat->complaints, text);
 	const char *last = strrchr(text, '\n');
 	log_line("warning: the warmed program of policy '%s' is of no use: %s%s%s",
-		h->parked->recipe->prepared.policy.name, what, text[0] ? ": " : "",
-		last ? last + 1 : text);
+		p->recipe->prepared.policy.name, what, text[0] ? ": " : "", last ? last + 1 : text);
 }
 
 /* ---- its end ---- */
@@ -78,12 +78,18 @@ static void over(struct parked *p)
 	parked_go_down(p);
 }
 
+static bool is_reaped(const struct heat *h)
+{
+	return h->payload.pidfd < 0 && h->init.pidfd < 0 && h->payload_back.pidfd < 0 &&
+		h->init_back.pidfd < 0;
+}
+
 static void on_ended(struct child *c, int status)
 {
 	struct heat *h = c->data;
 	(void)status;
 	heat_kill(h->parked); /* one without the other is no use */
-	if (h->payload.pidfd < 0 && h->init.pidfd < 0)
+	if (is_reaped(h))
 		over(h->parked);
 }
 
@@ -91,6 +97,8 @@ void heat_kill(struct parked *p)
 {
 	child_signal(&p->heat->init, SIGKILL);
 	child_signal(&p->heat->payload, SIGKILL);
+	child_signal(&p->heat->init_back, SIGKILL);
+	child_signal(&p->heat->payload_back, SIGKILL);
 }
 
 void heat_close(struct parked *p)
@@ -98,6 +106,8 @@ void heat_close(struct parked *p)
 	struct heat *h = p->heat;
 	p->open_handles += child_fini(&h->payload, on_closed, p);
 	p->open_handles += child_fini(&h->init, on_closed, p);
+	p->open_handles += child_fini(&h->payload_back, on_closed, p);
+	p->open_handles += child_fini(&h->init_back, on_closed, p);
 	warm_close(&h->warm, on_warm_closed);
 	h->complaints = fd_close(h->complaints);
 	h->life = fd_close(h->life);
@@ -109,8 +119,11 @@ void heat_close(struct parked *p)
 static void on_ready(struct warm *w)
 {
 	struct heat *h = w->data;
-	if (h->parked->state == PARKED_HEATING)
-		parked_ready(h->parked);
+	struct parked *p = h->parked;
+	if (p->state != PARKED_HEATING)
+		return;
+	if (!h->forked || serve_adopt(p, w->sender))
+		parked_ready(p);
 }
 
 /* It is the run now, and nothing of ours. */
@@ -122,6 +135,19 @@ static void on_begun(struct warm *w)
 	parked_go_down(p);
 }
 
+static void take_back_one(struct heat *h, struct child *c, int *pidfd)
+{
+	if (*pidfd < 0)
+		return;
+	c->data = h;
+	c->ended = on_ended;
+	child_watch_take(c, h->parked->engine->loop, fd_take(pidfd));
+}
+
+/*
+ * The run can have another one: what this one was is ended and reaped here. Its group is the run's
+ * already.
+ */
 static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
 {
 	struct body *b = p->body;
@@ -129,21 +155,38 @@ static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
 	struct warm_words words = {.cwd = b->request.cwd, .argv = plan->argv, .envp = plan->envp};
 	struct setup_failure why = {0};
 	warm_word_failure(fault, errnum, &words, &p->a, &why);
+	take_back_one(p->heat, &p->heat->payload_back, &b->subject.payload_pidfd);
+	take_back_one(p->heat, &p->heat->init_back, &b->subject.init_pidfd);
+	subject_fini(&b->subject);
+	b->subject = SUBJECT_INIT;
 	live_failed(b, &why);
+	p->state = PARKED_DOWN;
+	p->body = NULL;
 	p->group = NULL;
-	parked_go_down(p);
+	heat_kill(p);
+	if (is_reaped(p->heat))
+		parked_go_down(p);
+}
+
+static void complain(const struct parked *p, enum warm_fault fault)
+{
+	bool forked = p->heat->forked;
+	if (p->state == PARKED_DOWN)
+		return;
+	if (forked && (fault == WARM_LATE || fault == WARM_MALFORMED))
+		serve_distrust(p->box, "a fork of it does not keep to the protocol");
+	else if (!forked || p->state != PARKED_READY) /* any run there may kill one that waits */
+		heat_complain(p, warm_fault_text(fault));
 }
 
 static void on_failed(struct warm *w, enum warm_fault fault, int errnum)
 {
-	struct heat *h = w->data;
-	struct parked *p = h->parked;
+	struct parked *p = ((struct heat *)w->data)->parked;
 	if (p->state == PARKED_GOING && p->body) {
 		fail_given(p, fault, errnum);
 		return;
 	}
-	if (p->state != PARKED_DOWN)
-		say_why(h, warm_fault_text(fault));
+	complain(p, fault);
 	parked_abort(p);
 }
 
@@ -172,25 +215,7 @@ static int send_command(struct parked *p, int stdio[3], struct error *e)
 	return talk_go(&p->talk, &words, e);
 }
 
-static int open_heat(struct parked *p, struct heat *h, int stdio[3], struct error *e)
-{
-	const struct warm_spec spec = {
-		p->engine->loop, WARM_READY_MS, {on_ready, on_begun, on_failed}, h};
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	h->complaints = ends[0];
-	stdio[2] = ends[1];
-	if (warm_open(&h->warm, &spec, &stdio[0], e) < 0) {
-		h->complaints = fd_close(h->complaints);
-		return -1;
-	}
-	p->open_handles++;
-	return 0;
-}
-
-static struct heat *heat_new(struct parked *p)
+int heat_open(struct parked *p, unsigned ready_ms, int *ret_child, struct error *e)
 {
 	struct heat *h = calloc(1, sizeof(*h));
 	if (!h)
@@ -198,24 +223,44 @@ static struct heat *heat_new(struct parked *p)
 	*h = (struct heat){.parked = p,
 		.payload = CHILD_INIT,
 		.init = CHILD_INIT,
+		.payload_back = CHILD_INIT,
+		.init_back = CHILD_INIT,
 		.life = -1,
 		.root = -1,
 		.complaints = -1};
-	return h;
+	const struct warm_spec spec = {
+		p->engine->loop, ready_ms, {on_ready, on_begun, on_failed}, h};
+	if (warm_open(&h->warm, &spec, ret_child, e) < 0) {
+		free(h);
+		return -1;
+	}
+	p->heat = h;
+	p->open_handles++;
+	return 0;
+}
+
+static int open_stdio(struct parked *p, int stdio[3], struct error *e)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot make a pipe");
+	stdio[2] = ends[1];
+	if (heat_open(p, WARM_READY_MS, &stdio[0], e) < 0) {
+		fd_close(ends[0]);
+		return -1;
+	}
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	p->heat->complaints = ends[0];
+	return 0;
 }
 
 bool heat_begin(struct parked *p)
 {
 	int stdio[3] = {-1, p->engine->null_fd, -1};
 	struct error e = ERROR_INIT;
-	struct heat *h = heat_new(p);
-	int r = open_heat(p, h, stdio, &e);
-	if (r == 0) {
-		p->heat = h;
+	int r = open_stdio(p, stdio, &e);
+	if (r == 0)
 		r = send_command(p, stdio, &e);
-	} else {
-		free(h);
-	}
 	fd_close(stdio[0]);
 	fd_close(stdio[2]);
 	if (r == 0)
@@ -225,23 +270,36 @@ bool heat_begin(struct parked *p)
 	return r == 0;
 }
 
-void heat_running(struct parked *p)
+bool heat_adopt_take(struct parked *p, pid_t pid, int pidfd)
 {
 	struct heat *h = p->heat;
-	struct talk_process payload = talk_take_payload(&p->talk);
-	struct talk_box box = talk_take_box(&p->talk);
 	h->runs = true;
-	h->payload_pid = payload.pid;
+	h->payload_pid = pid;
+	h->payload.data = h;
+	h->payload.ended = on_ended;
+	return child_watch_take(&h->payload, p->engine->loop, pidfd) == 0;
+}
+
+static bool adopt_init(struct parked *p)
+{
+	struct heat *h = p->heat;
+	struct talk_box box = talk_take_box(&p->talk);
 	h->init_pid = box.init.pid;
 	h->life = box.life;
 	h->root = box.root;
-	h->payload.data = h->init.data = h;
-	h->payload.ended = h->init.ended = on_ended;
-	int init = child_watch_take(&h->init, p->engine->loop, box.init.pidfd);
-	int r = child_watch_take(&h->payload, p->engine->loop, payload.pidfd);
-	if (init < 0 && r < 0)
+	h->init.data = h;
+	h->init.ended = on_ended;
+	return child_watch_take(&h->init, p->engine->loop, box.init.pidfd) == 0;
+}
+
+void heat_running(struct parked *p)
+{
+	struct talk_process payload = talk_take_payload(&p->talk);
+	bool init = p->box || adopt_init(p); /* a box that is kept has it already */
+	bool r = heat_adopt_take(p, payload.pid, payload.pidfd);
+	if (!r && p->heat->init.pidfd < 0)
 		over(p);
-	else if (init < 0 || r < 0)
+	else if (!init || !r)
 		heat_kill(p);
 }
 
@@ -271,6 +329,13 @@ static void hand_over(struct heat *h, struct subject *s)
 {
 	s->payload = h->payload_pid;
 	s->payload_pidfd = child_take(&h->payload);
+	if (h->forked) {
+		const struct box *box = h->parked->box;
+		s->kept = true;
+		s->init = box->inside.init.pid;
+		s->root = fcntl(box->inside.root, F_DUPFD_CLOEXEC, 3);
+		return;
+	}
 	s->init = h->init_pid;
 	s->init_pidfd = child_take(&h->init);
 	s->life_fd = fd_take(&h->life);
@@ -287,12 +352,13 @@ int heat_give(struct parked *p, struct body *b, struct error *e)
 		.envp = plan->envp,
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
 	};
-	if (h->payload.pidfd < 0 || h->init.pidfd < 0)
+	if (h->payload.pidfd < 0 || (h->init.pidfd < 0 && !h->forked))
 		return error_set(e, BLAME_HOST, ESRCH, "the warmed program has ended");
 	if (p->group)
 		group_reset(p->group); /* what the warming took is not the run's */
 	if (set_limits(h->payload_pid, plan, e) < 0 || warm_run(&h->warm, &words, e) < 0)
 		return -1;
 	hand_over(h, &b->subject);
+	p->engine->counts.forks += h->forked;
 	return 0;
 }

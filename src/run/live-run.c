@@ -147,16 +147,27 @@ static void watch(struct body *b)
 
 /* ---- the payload ---- */
 
+/* A fork runs in the box in which it was made. */
+static void join(struct body *b, struct box *box)
+{
+	box_hold(box);
+	b->box = box;
+	box->n_runs++;
+	box_add(box, b);
+}
+
 /* One that is there, or on its way, or made now. NULL with @e. */
 static struct parked *find_parked(struct body *b, struct error *e)
 {
-	struct parked *p = b->box ? b->box->spare : b->taken;
+	struct parked *p = b->taken ? b->taken : b->box ? b->box->spare : NULL;
 	if (!p)
 		return parked_open(b->engine, b->recipe, b->box, b, e);
 	b->was_ahead = true;
-	b->taken = NULL;
-	if (b->box)
+	if (!b->taken)
 		b->box->spare = NULL;
+	else if (p->box)
+		join(b, p->box);
+	b->taken = NULL;
 	return p;
 }
 
@@ -247,7 +258,8 @@ static void add_rlimits(struct talk_words *words, const struct plan *plan)
 static void set_affinity(struct body *b)
 {
 	const struct plan *plan = &b->prepared.plan;
-	pid_t pid = talk_payload_pid(&b->parked->talk);
+	const struct parked *p = b->parked;
+	pid_t pid = p->heat ? p->heat->payload_pid : talk_payload_pid(&p->talk);
 	for (size_t i = 0; i < plan->payload.n && pid > 0; i++)
 		if (plan->payload.v[i].kind == STEP_AFFINITY)
 			sched_setaffinity(
@@ -275,13 +287,13 @@ static int go(struct body *b, struct error *e)
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
 	};
 	add_rlimits(&words, plan);
-	if (b->box)
-		set_affinity(b);
 	return talk_go(&b->parked->talk, &words, e);
 }
 
 static int give_command(struct body *b, struct error *e)
 {
+	if (b->box)
+		set_affinity(b);
 	return b->parked->heat ? heat_give(b->parked, b, e) : go(b, e);
 }
 
@@ -297,7 +309,7 @@ void live_parked(struct body *b)
 		.errnum = e.errnum,
 		.blame = e.blame,
 		.what = arena_strdup(&b->a, e.text)};
-	talk_abort(&b->parked->talk);
+	parked_abort(b->parked);
 }
 
 void live_abort(struct body *b, const char *why)

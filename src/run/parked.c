@@ -90,7 +90,9 @@ void parked_ready(struct parked *p)
 	p->state = PARKED_READY;
 	if (p->group)
 		group_reset(p->group); /* what making it took is not its run's */
-	if (p->box)
+	if (p->box && p->box->serving.program == p)
+		serve_ready(p->box);
+	else if (p->box)
 		box_parked(p->box, p);
 	if (p->pool)
 		pool_parked(p->pool, p);
@@ -103,9 +105,13 @@ static void on_parked(struct talk *t)
 	struct parked *p = t->spec.data;
 	if (p->state != PARKED_COMING)
 		return;
-	if (!heat_wanted(p))
+	if (!heat_wanted(p)) {
 		parked_ready(p);
-	else if (!heat_begin(p))
+		return;
+	}
+	if (p->box)
+		box_parked(p->box, p); /* the box is made: it is its first */
+	if (p->state == PARKED_COMING && !heat_begin(p))
 		talk_abort(t);
 }
 
@@ -131,10 +137,10 @@ void parked_tell_failed(struct parked *p, const struct setup_failure *why)
 	if (p->body) {
 		live_failed(p->body, why);
 		p->group = NULL; /* it is the run's */
-	} else if (p->box) {
-		box_failed(p->box, p, why);
 	} else if (p->pool) {
 		pool_failed(p->pool, p);
+	} else if (p->box) {
+		box_failed(p->box, p, why);
 	}
 }
 
@@ -261,6 +267,26 @@ struct parked *parked_open_for_pool(
 	return open_new(p, error);
 }
 
+struct parked *parked_open_fork(struct box *box, struct pool *pool, struct error *error)
+{
+	struct parked *p = parked_new(box->engine, box->recipe, box);
+	if (open_group(p, error) < 0) {
+		give_up(p);
+		return NULL;
+	}
+	uv_timer_init(p->engine->loop, &p->look);
+	p->look.data = p;
+	p->open_handles = 1;
+	p->state = PARKED_HEATING;
+	link_parked(p);
+	if (serve_fork(p, error) < 0) {
+		parked_go_down(p);
+		return NULL;
+	}
+	p->pool = pool;
+	return p;
+}
+
 struct parked *parked_open_again(struct parked *old, struct error *error)
 {
 	struct parked *p = parked_new(old->engine, old->recipe, old->box);
@@ -281,10 +307,27 @@ void parked_give(struct parked *p, struct body *body)
 		live_parked(body);
 }
 
+/*
+ * A fork that is not there yet has no pid: it finds its socket closed. One that does not mind that is in its
+ * group, which is killed, or ends with its box.
+ */
+static void forget_fork(struct parked *p)
+{
+	static const struct setup_failure unwanted = {.stage = SETUP_BOX,
+		.blame = BLAME_HOST,
+		.what = "the warmed program had not forked yet"};
+	parked_tell_failed(p, &unwanted);
+	if (p->group)
+		group_kill(p->group);
+	parked_go_down(p);
+}
+
 void parked_abort(struct parked *p)
 {
 	if (p->heat && p->heat->runs)
 		heat_kill(p);
+	else if (p->heat && p->heat->forked)
+		forget_fork(p);
 	else
 		talk_abort(&p->talk);
 }

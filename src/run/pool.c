@@ -10,7 +10,12 @@
  * Boxes made ahead of their run, for the policies that ask for it. Each is used once, by one run. One
  * is taken by a run that asks for no more than its policy, limits, environment and command: all of
  * that comes with the command. Taking one has another made, after whatever else there is to do.
+ *
+ * Of a policy with pool.serve: forks what is ready are forks, in one box (serve.c).
  */
+
+/* So many are asked for before the first of them is there. */
+#define FORKS_AT_ONCE 8
 
 /*
  * How long what the files said is believed: a path that did not exist, and so is not hidden in the boxes
@@ -29,6 +34,7 @@ struct pool {
 	struct policy_page *page;
 	struct recipe *recipe; /* NULL: none could be made */
 	struct parked *ready;
+	struct box *served; /* of serve: forks: where they are made; NULL: there is none now */
 	unsigned n_ready, n_coming, wanted;
 	bool failing; /* none is made until somebody comes again */
 	unsigned generation; /* of the recipe: those made by an older one are not given away */
@@ -111,6 +117,9 @@ static bool is_same_plan(const struct recipe *x, const struct recipe *y)
 static void believe(struct pool *p, struct recipe *recipe)
 {
 	drop_ready(p);
+	if (p->served)
+		box_retire(p->served);
+	p->served = NULL;
 	recipe_let_go(p->recipe);
 	p->recipe = recipe;
 	p->generation++;
@@ -132,11 +141,36 @@ static void look_again(struct pool *p)
 
 /* ---- refilling ---- */
 
+static bool forks(const struct pool *p)
+{
+	return p->page->policy.pool.serve == SERVE_FORKS;
+}
+
 static bool has_room(const struct pool *p)
 {
 	static const struct share box = {.boxes = 1};
-	return p->recipe && !p->failing && p->n_ready + p->n_coming < p->wanted &&
-		admission_ask(&p->engine->admission, &box) == ADMITTED_YES;
+	if (!p->recipe || p->failing || p->n_ready + p->n_coming >= p->wanted)
+		return false;
+	if (forks(p) && p->served)
+		return serve_is_ready(p->served) && p->n_coming < FORKS_AT_ONCE;
+	return admission_ask(&p->engine->admission, &box) == ADMITTED_YES;
+}
+
+/* The box for them first. */
+static void make_fork(struct pool *p)
+{
+	struct error why = ERROR_INIT;
+	struct recipe *recipe = p->served ? NULL : new_recipe(p);
+	struct parked *parked = NULL;
+	if (p->served)
+		parked = parked_open_fork(p->served, p, &why);
+	else if (recipe)
+		p->served = serve_open(p->engine, p, recipe, &why);
+	p->failing = !parked && !(recipe && p->served);
+	if (!parked)
+		return;
+	parked->generation = p->generation;
+	p->n_coming++;
 }
 
 static void make_one(struct pool *p)
@@ -163,7 +197,10 @@ static void on_refill(struct post *post)
 		p = p->older;
 	if (!p || e->stopping)
 		return;
-	make_one(p);
+	if (forks(p))
+		make_fork(p);
+	else
+		make_one(p);
 	post_put(&e->posts, post);
 }
 
@@ -206,6 +243,32 @@ void pool_parked(struct pool *p, struct parked *parked)
 		parked->next->at = &parked->next;
 	p->ready = parked;
 	p->n_ready++;
+	if (forks(p))
+		refill(p->engine);
+}
+
+void pool_served(struct pool *p)
+{
+	refill(p->engine);
+}
+
+/* Those that are ready go with it, though they need not: who comes next has others. */
+void pool_box_lost(struct pool *p)
+{
+	struct box *b = p->served;
+	p->served = NULL;
+	b->serving.pool = NULL;
+	if (!p->engine->stopping && b->state == BOX_READY && b->serving.pid_namespace)
+		p->engine->counts.preload_restarts++;
+	drop_ready(p);
+	for (struct parked *parked = p->engine->parked, *next; parked; parked = next) {
+		next = parked->next_of_all;
+		if (parked->pool == p && parked->box == b) {
+			p->n_coming--;
+			parked_drop(parked);
+		}
+	}
+	p->failing = true;
 }
 
 /* Whatever it was may last: who asks next is told, and has it tried again. */
@@ -277,8 +340,13 @@ static struct parked *take(struct pool *p)
 {
 	struct engine *e = p->engine;
 	struct parked *parked = p->ready;
+	bool failed = p->failing;
 	p->failing = false;
-	if (parked) {
+	if (!parked && !failed && p->served && serve_is_ready(p->served)) {
+		struct error ignored = ERROR_INIT; /* it is started the ordinary way */
+		parked = parked_open_fork(p->served, NULL, &ignored);
+		e->counts.pool_hits += parked != NULL;
+	} else if (parked) {
 		e->counts.pool_hits++;
 		take_out(parked);
 		p->n_ready--;
@@ -321,7 +389,7 @@ bool pool_has(struct engine *e, const struct body *b)
 bool pools_give_up_one(struct engine *e)
 {
 	struct pool *p = e->pools.oldest;
-	while (p && !p->ready)
+	while (p && (!p->ready || forks(p))) /* a fork has no box to give up */
 		p = p->newer;
 	if (!p)
 		return false;

@@ -122,7 +122,6 @@ static void fill_input(
 		.capture_wanted = caller->capture || request->log_dir || p->policy.capture_log,
 		.best_effort = request->best_effort,
 		.has_pools = !caller->is_us,
-		.siblings = caller->siblings,
 		.tty = request->tty,
 		.random = (uint32_t)(random >> 32),
 	};

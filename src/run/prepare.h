@@ -37,7 +37,6 @@ struct prepare_caller {
 	const char *id; /* the run's, which has one already; NULL: a new one */
 	bool capture; /* the output is captured, whatever the policy says */
 	bool parked; /* the box is made ahead of its command: argv may be empty */
-	bool siblings; /* plan_input.siblings */
 };
 
 /* The caller of `bulkhead run`: this process. */

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "model/filter.h"
 #include "run/engine-internal.h"
 
 /*
@@ -60,6 +61,41 @@ struct recipe *recipe_new(struct engine *e, struct policy_page *page, const stru
 	return NULL;
 }
 
+static int widen_filter(struct recipe *r, struct error *error)
+{
+	const struct policy *policy = &r->of->prepared.policy;
+	struct filter_spec spec = {.deny = &policy->syscalls_deny,
+		.allow = &policy->syscalls_allow,
+		.user_namespaces = policy->user_namespaces,
+		.siblings = true};
+	if (r->plan.n_filter > 0 &&
+		filter_compile(&spec, &r->a, &r->plan.filter, &r->plan.n_filter, error) < 0)
+		return -1;
+	r->image = plan_memfd(&r->plan, &r->image_bytes, error);
+	return r->image < 0 ? -1 : 0;
+}
+
+struct recipe *recipe_that_serves(struct recipe *of, struct error *error)
+{
+	struct recipe *r = calloc(1, sizeof(*r));
+	if (!r)
+		out_of_memory();
+	*r = (struct recipe){.holders = 1,
+		.of = of,
+		.page = of->page,
+		.request = of->request,
+		.prepared = of->prepared,
+		.plan = of->plan,
+		.image = -1};
+	r->prepared.uids_fd = -1;
+	recipe_hold(of);
+	policy_page_hold(r->page);
+	if (widen_filter(r, error) == 0)
+		return r;
+	recipe_let_go(r);
+	return NULL;
+}
+
 void recipe_hold(struct recipe *r)
 {
 	r->holders++;
@@ -73,6 +109,7 @@ void recipe_let_go(struct recipe *r)
 	fd_close(r->prepared.uids_fd);
 	policy_page_let_go(r->page);
 	arena_fini(&r->a);
+	recipe_let_go(r->of);
 	free(r);
 }
 

@@ -327,7 +327,8 @@ static void test_its_own_failures(void **state)
 
 static void test_words_before_it_is_ready(void **state)
 {
-	static const char *const words[] = {"r", "read", "ready!", "failed", "READY", "failed\0exec\0002"};
+	static const char *const words[] = {
+		"r", "read", "ready!", "failed", "READY", "failed\0exec\0002"};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (i > 0)
 			assert_int_equal(setup(state), 0);

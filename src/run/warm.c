@@ -129,7 +129,7 @@ static enum warm_fault fault_of(const char *packet, size_t size, int *ret_errnum
 		const char *word;
 		enum warm_fault fault;
 	} steps[] = {{"cwd", WARM_NO_CWD}, {"exec", WARM_NO_EXEC}, {"request", WARM_NO_REQUEST},
-		 {"fork", WARM_NO_FORK}};
+		{"fork", WARM_NO_FORK}};
 	const char *at = packet, *end = packet + size;
 	const char *kind = next_word(&at, end), *step = kind ? next_word(&at, end) : NULL;
 	const char *number = step ? next_word(&at, end) : NULL;

@@ -29,7 +29,7 @@
  */
 #define WARM_VARIABLE   "BULKHEAD_PRELOAD_FD"
 #define WARM_READY_MS   60000
-#define WARM_FORK_MS    10000
+#define WARM_FORK_MS    5000
 #define WARM_RUN_MS     30000
 #define WARM_MAX_PACKET 65536
 #define WARM_MAX_FILE   (16u << 20)

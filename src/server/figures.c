@@ -53,6 +53,8 @@ ENGINE(starting)
 ENGINE(running)
 ENGINE(pool_hits)
 ENGINE(pool_misses)
+ENGINE(forks)
+ENGINE(preload_restarts)
 ENGINE(refused_total)
 ENGINE(zygote_restarts)
 ENGINE(memory_promised_bytes)
@@ -87,6 +89,9 @@ static const struct figure {
 	{"pool_hits", "pool_hits", COUNTER, engine_pool_hits, "Runs that found a box ready."},
 	{"pool_misses", "pool_misses", COUNTER, engine_pool_misses,
 		"Runs of a pooled policy that found none ready."},
+	{"forks", "forks", COUNTER, engine_forks, "Runs that were forked from a warmed program."},
+	{"preload_restarts", "preload_restarts", COUNTER, engine_preload_restarts,
+		"Warmed programs that served forks and ended unasked."},
 	{"refused_total", "refused_runs", COUNTER, engine_refused_total,
 		"Runs and boxes that were refused."},
 	{"zygote_restarts", "zygote_restarts", COUNTER, engine_zygote_restarts,

@@ -16,11 +16,11 @@ IS_WARM = "import sys; print('colorsys' in sys.modules)"
 SIZE = 3
 
 
-def policy(place, preload, size=SIZE, more=""):
+def policy(place, preload, size=SIZE, serve="once", more=""):
     """A policy called 'warm' for those who start a daemon at this place."""
     place.env["XDG_CONFIG_HOME"] = str(place.top / "config")
     words = ", ".join(f'"{word}"' for word in preload)
-    text = f"extends: default\nlimits: {{memory: 256M, timeout: 1m}}\npool: {{size: {size}, preload: [{words}]}}\n{more}"
+    text = f"extends: default\nlimits: {{memory: 256M, timeout: 1m}}\npool: {{size: {size}, preload: [{words}], serve: {serve}}}\n{more}"
     path = place.file("warm.yaml", text, below=place.top / "config/bulkhead/policies")
     old = time.time() - 60  # one that has just been changed is read again
     os.utime(path, (old, old))
@@ -193,3 +193,23 @@ def test_limits_of_the_policy_hold_while_it_gets_ready(place, daemon, api):
     assert exit_code(api.run(["sh", "-c", "exit 6"], policy="warm")) == 6
     if api.groups():
         wait_until(lambda: "warm" in daemon.said(), 20, "a word of its end")
+
+
+# ---- forks ----
+
+
+@pytest.fixture
+def forking(place, daemon, api):
+    """A daemon with a warmed Python that is forked."""
+    policy(place, [PYTHON, HELPER, "colorsys", "json"], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    return api
+
+
+def test_forks_have_what_was_imported(forking):
+    forks = forking.get("/v1/stats")["forks"]
+    for _ in range(2 * SIZE):
+        run = forking.run(["python3", "-c", IS_WARM + "; import os; print(os.getppid())"], policy="warm")
+        assert (cause(run), forking.out(run)) == ("ok", "True\n0\n")
+    assert forking.get("/v1/stats")["forks"] == forks + 2 * SIZE
