@@ -21,6 +21,7 @@ void handle_run_cancel(struct exchange *x);
 void handle_run_signal(struct exchange *x);
 void handle_run_resize(struct exchange *x);
 void handle_run_timeline(struct exchange *x);
+void handle_run_execs(struct exchange *x);
 size_t take_run_stdin(struct exchange *x, const char *data, size_t size);
 void handle_run_stdin(struct exchange *x);
 void handle_run_output(struct exchange *x);

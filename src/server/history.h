@@ -22,6 +22,12 @@ int history_list(struct server *s, const struct run_filter *filter, struct arena
 /* Append timeline.jsonl of a run, which may have none. 0, or -1 with @e. */
 int history_timeline(struct server *s, const char *id, struct buf *out, struct error *e);
 /*
+ * Append what the run has executed, from the byte @from of its exec.jsonl on: {"execs":[…],"next":N,"more":BOOL}. At
+ * most @limit of them, and no more than fit some MiB. 0, or -1 with @e.
+ */
+int history_execs(struct server *s, const char *id, uint64_t from, uint64_t limit, struct buf *out,
+	struct error *e);
+/*
  * The directory with the output of a run, ours or not: *ret_dir is -1 when there is none (yet). 0, or -1
  * with @e.
  */

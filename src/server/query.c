@@ -33,6 +33,12 @@ static const char *limit_fault(const char *value)
 	return good ? NULL : "must be from 1 to 1000";
 }
 
+static const char *from_fault(const char *value)
+{
+	uint64_t n;
+	return parse_u64(value, INT64_MAX, &n) == 0 ? NULL : "must be a number";
+}
+
 static const char *cause_fault(const char *value)
 {
 	return cause_from_name(value) >= 0 ? NULL : "is no cause";
@@ -50,6 +56,7 @@ static const struct {
 	[QUERY_GONE] = {"gone", gone_fault},
 	[QUERY_STREAM] = {"stream", stream_fault},
 	[QUERY_LIMIT] = {"limit", limit_fault},
+	[QUERY_FROM] = {"from", from_fault},
 	[QUERY_CAUSE] = {"cause", cause_fault},
 	[QUERY_KEY] = {"key", request_key_fault},
 };

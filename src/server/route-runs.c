@@ -360,3 +360,22 @@ void handle_run_timeline(struct exchange *x)
 	}
 	exchange_answer_take(x, 200, &body, "application/x-ndjson");
 }
+
+/* ---- execs ---- */
+
+void handle_run_execs(struct exchange *x)
+{
+	struct error e = ERROR_INIT;
+	struct buf body = BUF_INIT;
+	uint64_t from = 0, limit = 1000;
+	if (x->query[QUERY_FROM])
+		parse_u64(x->query[QUERY_FROM], INT64_MAX, &from);
+	if (x->query[QUERY_LIMIT])
+		parse_u64(x->query[QUERY_LIMIT], UINT64_MAX, &limit);
+	if (history_execs(x->server, x->id, from, limit, &body, &e) < 0) {
+		buf_fini(&body);
+		exchange_fail(x, &e);
+		return;
+	}
+	exchange_answer_take(x, 200, &body, JSON);
+}

@@ -17,6 +17,7 @@ static const struct route routes[] = {
 	{"DELETE", "/v1/runs/*", BODY_NONE, 0, Q(WAIT) | Q(NOW), handle_run_cancel},
 	{"GET", "/v1/runs/*/output", BODY_NONE, 0, Q(FOLLOW) | Q(STREAM), handle_run_output},
 	{"GET", "/v1/runs/*/timeline", BODY_NONE, 0, 0, handle_run_timeline},
+	{"GET", "/v1/runs/*/execs", BODY_NONE, 0, Q(LIMIT) | Q(FROM), handle_run_execs},
 	{"POST", "/v1/runs/*/stdin", BODY_STREAM, 0, Q(CLOSE), handle_run_stdin, take_run_stdin},
 	{"POST", "/v1/runs/*/signal", BODY_JSON, TINY_MAX, 0, handle_run_signal},
 	{"POST", "/v1/runs/*/resize", BODY_JSON, TINY_MAX, 0, handle_run_resize},

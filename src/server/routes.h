@@ -22,6 +22,7 @@ enum query {
 	QUERY_GONE = QUERY_FLAGS_, /* "cancel" or "leave" */
 	QUERY_STREAM, /* "stdout" or "stderr" */
 	QUERY_LIMIT,
+	QUERY_FROM,
 	QUERY_CAUSE,
 	QUERY_KEY,
 	QUERY_COUNT_,

@@ -56,6 +56,17 @@ int exec_log_open(struct exec_log_reader **ret, int dir, struct error *e)
 	return 0;
 }
 
+uint64_t exec_log_tell(const struct exec_log_reader *r)
+{
+	return (uint64_t)r->at - (r->end - r->start);
+}
+
+void exec_log_seek(struct exec_log_reader *r, uint64_t at)
+{
+	r->at = (off_t)(at < READ_MAX ? at : READ_MAX);
+	r->start = r->end = 0;
+}
+
 struct exec_log_faults exec_log_faults(const struct exec_log_reader *r)
 {
 	return r->faults;

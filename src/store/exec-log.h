@@ -34,6 +34,12 @@ int exec_log_open(struct exec_log_reader **ret, int dir, struct error *e);
 struct exec_log_reader *exec_log_open_fd_take(int fd);
 /* The next event, its strings in @a. 1; 0 at the end; -1 with errno when the disk fails. */
 int exec_log_next(struct exec_log_reader *r, struct exec_event *ret, struct arena *a);
+/*
+ * Where the next line begins, and to begin there: for who reads a part at a time. Any place will do: of a
+ * line that is begun in its middle the rest is a damaged one.
+ */
+uint64_t exec_log_tell(const struct exec_log_reader *r);
+void exec_log_seek(struct exec_log_reader *r, uint64_t at);
 /* What has been passed over so far; torn is told at the end. */
 struct exec_log_faults exec_log_faults(const struct exec_log_reader *r);
 void exec_log_close(struct exec_log_reader *r); /* NULL is fine */

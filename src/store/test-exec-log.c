@@ -82,6 +82,33 @@ static void damage_is_counted(void **state)
 	}
 }
 
+/* A part at a time: from where the last one ended, or from anywhere. */
+static void one_may_begin_anywhere(void **state)
+{
+	const struct test_state *s = *state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	cleanup_exec_log struct exec_log_reader *r = NULL;
+	struct error e = ERROR_INIT;
+	struct exec_event event;
+	uint64_t size = strlen(GOOD);
+	put(s->dir.fd, GOOD GOOD GOOD "{", 3 * size + 1);
+	assert_int_equal(exec_log_open(&r, s->dir.fd, &e), 0);
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_int_equal(exec_log_next(r, &event, &a), 1);
+		assert_int_equal(exec_log_tell(r), i * size);
+	}
+	assert_int_equal(exec_log_next(r, &event, &a), 0);
+	assert_int_equal(exec_log_tell(r), 3 * size); /* what is torn may yet become a line */
+	exec_log_seek(r, size);
+	assert_int_equal(exec_log_next(r, &event, &a), 1);
+	assert_int_equal(exec_log_tell(r), 2 * size);
+	exec_log_seek(r, 5);
+	assert_int_equal(exec_log_next(r, &event, &a), 1);
+	assert_int_equal(exec_log_faults(r).damaged, 1);
+	exec_log_seek(r, UINT64_MAX);
+	assert_int_equal(exec_log_next(r, &event, &a), 0);
+}
+
 /* A line longer than any of ours is passed over, once, and what follows is read. */
 static void a_long_line_costs_little(void **state)
 {
@@ -201,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		state_test(what_is_written_is_read),
 		state_test(damage_is_counted),
+		state_test(one_may_begin_anywhere),
 		state_test(a_long_line_costs_little),
 		state_test(a_huge_file_is_bounded),
 		state_test(what_is_no_file_is_refused),

@@ -73,6 +73,7 @@ def test_every_route_answers(api):
     for target in (f"/v1/runs/{run}/output", f"/v1/runs/{run}/timeline"):
         answer = api.request("GET", target).expect(200)
         assert answer.headers["Content-Type"] == "application/x-ndjson" and answer.body == b""
+    assert api.get(f"/v1/runs/{run}/execs") == {"execs": [], "next": 0, "more": False}
 
 
 def test_metrics_are_openmetrics(api):
@@ -95,7 +96,7 @@ def test_metrics_are_openmetrics(api):
 def test_what_is_not_there(api):
     for target in ("/", "/v1", "/v1/runs/", "/v1/runs/../boxes", "/v1/runs/%2e%2e", "/v1/runs/a%00b", "/v2/runs",
                    f"/v1/runs/{UNKNOWN}", f"/v1/boxes/{UNKNOWN}", f"/v1/runs/{UNKNOWN}/output", "/v1/runs/x/attach",
-                   f"/v1/runs/{UNKNOWN}/timeline", f"/v1/boxes/{UNKNOWN}/runs", "/v1/policies/none", "/v1/runs/" + "a" * 5000):
+                   f"/v1/runs/{UNKNOWN}/timeline", f"/v1/runs/{UNKNOWN}/execs", f"/v1/boxes/{UNKNOWN}/runs", "/v1/policies/none", "/v1/runs/" + "a" * 5000):
         api.request("GET", target).problem(404, "not_found")
     for method, target, body in (
             ("DELETE", f"/v1/runs/{UNKNOWN}", None), ("DELETE", f"/v1/boxes/{UNKNOWN}", None),
@@ -118,7 +119,7 @@ def test_methods(api):
 def test_parameters(api):
     for target in ("/healthz?x=1", "/v1/runs?wait=1", "/v1/runs?limit=0", "/v1/runs?limit=1001", "/v1/runs?limit=", "/v1/runs?limit=1&limit=2",
                    "/v1/runs?cause=oom", "/v1/runs?key=%00", "/v1/runs?key=%ff", "/v1/runs?key=%4", f"/v1/runs/{UNKNOWN}?wait=yes",
-                   f"/v1/runs/{UNKNOWN}/output?stream=stdin", "/v1/runs?" + "a" * 200 + "=1"):
+                   f"/v1/runs/{UNKNOWN}/output?stream=stdin", f"/v1/runs/{UNKNOWN}/execs?from=-1", f"/v1/runs/{UNKNOWN}/execs?limit=0", "/v1/runs?" + "a" * 200 + "=1"):
         api.request("GET", target).problem(400, "invalid")
     assert api.get("/v1/runs?key=no+such%20key&limit=1000&cause=ok") == {"runs": []}
 

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import socket
 import threading
@@ -264,6 +265,48 @@ def test_timeline(api):
     run = api.run(["sh", "-c", "sleep 0.35"])["id"]
     got = [json.loads(line) for line in api.request("GET", f"/v1/runs/{run}/timeline").expect(200).body.splitlines()]
     assert got[0]["timeline"] == 1 and got[1]["t_us"] >= 100000 and len(got) >= 2
+
+
+def put_execs(place, run, text):
+    """As the warden of the run would have written it."""
+    directory = pathlib.Path(place.env["BULKHEAD_STATE"]) / "runs" / run
+    for part in (directory.parent, directory):
+        part.mkdir(mode=0o700, exist_ok=True)
+        place.own(part)
+    (directory / "exec.jsonl").write_bytes(text)
+    place.own(directory / "exec.jsonl")
+
+
+def test_execs_come_in_pages(place, api):
+    run = api.run(["true"])["id"]
+    line = b'{"t_us":%d,"outcome":"started","enforced":true,"argc":2,"argv":["git",{"base64":"/w=="}]}\n'
+    put_execs(place, run, b"".join(line % i for i in range(2500)) + b"damaged\n" + line % 2500 + b'{"t_us":')
+    seen, at, sizes = [], 0, []
+    while not seen or page["more"]:
+        page = api.get(f"/v1/runs/{run}/execs?from={at}")
+        seen += page["execs"]
+        sizes.append(len(page["execs"]))
+        at = page["next"]
+    assert sizes == [1000, 1000, 501] and [e["t_us"] for e in seen] == list(range(2501))
+    assert seen[0]["argv"] == ["git", {"base64": "/w=="}]
+    assert api.get(f"/v1/runs/{run}/execs?from={at}") == {"execs": [], "next": at, "more": False}  # the line is being written
+    assert [e["t_us"] for e in api.get(f"/v1/runs/{run}/execs?limit=2")["execs"]] == [0, 1]
+    assert [e["t_us"] for e in api.get(f"/v1/runs/{run}/execs?limit=1&from=5")["execs"]] == [1]  # not where a line begins
+    assert api.get(f"/v1/runs/{run}/execs?from={2**63 - 1}")["execs"] == []
+
+
+@pytest.mark.root
+def test_an_answer_with_execs_is_bounded(daemon, place, api):
+    """Long lines, and what is not one."""
+    run = api.run(["true"])["id"]
+    line = b'{"t_us":%d,"outcome":"started","enforced":true,"argc":1,"argv":["' + b"x" * 4000 + b'"]}\n'
+    put_execs(place, run, b"".join(line % i for i in range(1500)) + b"\0" * (8 << 20))
+    before = resident(daemon.pid)
+    answer = api.request("GET", f"/v1/runs/{run}/execs").expect(200)
+    assert len(answer.body) < 1200 << 10 and answer.json["more"]
+    last = api.get(f"/v1/runs/{run}/execs?from={1490 * len(line % 1000)}")
+    assert last["execs"][-1]["t_us"] == 1499 and not last["more"]
+    assert resident(daemon.pid) < before + (8 << 10) * (6 if SANITIZED else 1)
 
 
 # ---- being ended ----

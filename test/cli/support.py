@@ -521,7 +521,7 @@ def _fds():
 
 
 STATE_FILES = {"state.db", "state.db-wal", "state.db-shm", "lock", "runs", "spool", "swept"}
-RUN_FILES = re.compile(r"output(\.\d+)?\.jsonl|verdict\.json|observation\.json|timeline\.jsonl")
+RUN_FILES = re.compile(r"output(\.\d+)?\.jsonl|verdict\.json|observation\.json|timeline\.jsonl|exec\.jsonl")
 
 
 def stray_files(bulkhead):
