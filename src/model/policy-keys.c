@@ -17,6 +17,7 @@ static const char *const user_words[] = {"self", "isolated", NULL};
 static const char *const exec_words[] = {"off", "audit", "enforce", NULL};
 static const char *const default_words[] = {"deny", "allow", NULL};
 static const char *const serve_words[] = {"once", "forks", NULL};
+static const char *const switch_words[] = {"off", "on", NULL};
 static_assert(OOM_GROUP == 0 && OOM_COUNT_ == 2, "oom_words is in this order");
 static_assert(CWD_WRITE == 0 && CWD_COUNT_ == 2, "cwd_words is in this order");
 static_assert(NETWORK_NONE == 0 && NETWORK_COUNT_ == 2, "network_words is in this order");
@@ -105,6 +106,10 @@ const struct policy_key policy_keys[] = {
 		.help = "off: no rules apply. audit: they are only noted. enforce: they decide."},
 	{"exec", "default", KEY_FLAG, AT(exec.default_allow), .choices = default_words,
 		.help = "What happens to a program that no rule names."},
+	{"exec", "builtin", KEY_FLAG, AT(exec.builtin), .choices = switch_words,
+		.help = "The built-in deny rules: what ends the machine, changes its kernel, "
+			"writes "
+			"to its disks or leaves the box."},
 	{"exec", "rules", KEY_RULES, AT(exec), .inherits = true,
 		.help = "Rules, each {allow: COMMAND} or {deny: COMMAND, hint: TEXT}. They come "
 			"before "

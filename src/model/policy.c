@@ -47,7 +47,7 @@ static const struct policy nothing = {
 	.filesystem = {.root = "/", .cwd = CWD_READ},
 	.network = NETWORK_NONE,
 	.user = {.mode = USER_SELF},
-	.exec = {.mode = EXEC_OFF, .default_allow = true},
+	.exec = {.mode = EXEC_OFF, .default_allow = true, .builtin = true},
 	.retry = {.attempts = 1,
 		.backoff_us = US_PER_SEC,
 		.max_backoff_us = 60 * US_PER_SEC,

@@ -70,6 +70,7 @@ struct exec_rule {
 struct policy_exec {
 	enum exec_mode mode;
 	bool default_allow;
+	bool builtin; /* the built-in deny rules apply too */
 	struct exec_rule *rules;
 	size_t n_rules;
 };

@@ -3,6 +3,7 @@
 #define WARDEN_IDENTITY_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -41,12 +42,15 @@ void identity_free(struct identity *id); /* NULL: nothing */
 void identity_find(struct identity *id, int root);
 
 /*
- * What the file behind @fd (O_PATH will do) is: fills *ret. @called and @path are borrowed into it; @path NULL:
- * not known, then the file counts as writable. A file that is no regular one, or that cannot be read,
- * is known by its inode alone. A file known before costs fstat, fstatfs and one look into a table. 0, or -errno of the fstat.
+ * What the file behind @fd (O_PATH will do) is; @st is its fstat. Fills *ret: @called and @path are borrowed into
+ * it; @path NULL: not known. A file that is no regular one, or that cannot be read, is known by its inode
+ * alone. @ret_head (may be NULL) gets its first bytes, at most IDENTITY_HEAD, until the next call; NULL with
+ * size 0: it cannot be read. What the box cannot write and was seen before costs one fstatfs and a look into a table.
  */
-int identity_tell(
-	struct identity *id, int fd, const char *called, const char *path, struct exec_file *ret);
+#define IDENTITY_HEAD 256
+void identity_tell(struct identity *id, int fd, const struct stat *st, const char *called,
+	const char *path, struct exec_file *ret, const unsigned char **ret_head,
+	size_t *ret_head_size);
 
 /*
  * The file that execvp(3) would find for @name with the PATH given to identity_new(), below @root, which is also where
