@@ -26,6 +26,9 @@ struct notify_call {
 /* Does the kernel have it, in sizes that we know? 0 or -errno: EINVAL, ENOSYS before Linux 5.0. */
 int notify_probe(void);
 
+/* Is @fd a listener? For one that came from somebody else. */
+bool notify_is_listener(int fd);
+
 /*
  * Ask for the wake-ups of @listener to be the kind that expects the waker to sleep at once: caller and
  * answerer then share a processor, and its caches (Linux 6.6). 0 or -errno; nothing depends on it.

@@ -117,6 +117,9 @@ static void test_fail_and_continue(void **state)
 	struct asked a = start(ask_twice);
 	struct notify_call call;
 	(void)notify_wake_in_step(a.listener);
+	assert_true(notify_is_listener(a.listener));
+	assert_false(notify_is_listener(STDIN_FILENO));
+	assert_false(notify_is_listener(-1));
 	assert_true(events_of(a.listener) & POLLIN);
 	assert_int_equal(notify_receive(a.listener, &call), 0);
 	assert_int_equal(call.tid, a.pid);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/ptrace.h"
+#include "kernel/task.h"
+#include "warden/caller.h"
+#include "warden/judge.h"
+
+/*
+ * At the exec stop: the kernel has read path, argv, script and environment from memory and files that others could write
+ * until a moment ago, and nothing can change any more what it has made of them. The new stack is
+ * nobody else's: from its top, argc, the pointers of argv, a zero, those of the environment, a zero; the strings lie one
+ * behind the other, argv's first.
+ */
+struct image {
+	pid_t pid;
+	uint64_t stack, argc, strings; /* address of argv[0] */
+};
+
+static int look_at(pid_t pid, struct image *ret)
+{
+	struct ptrace_regs regs;
+	uint64_t top[2];
+	int r = ptrace_regs(pid, &regs);
+	if (r < 0)
+		return r;
+	ssize_t n = task_read(pid, regs.stack, top, sizeof(top));
+	if (n != sizeof(top))
+		return n < 0 ? (int)n : -EFAULT;
+	*ret = (struct image){pid, regs.stack, top[0], top[1]};
+	return 0;
+}
+
+/* Bytes of a string list laid out flat, compared with memory of the image piece by piece. */
+struct comparison {
+	pid_t pid;
+	uint64_t at;
+	size_t have, used; /* of the buffer */
+	unsigned char buffer[4096];
+};
+
+static bool refill(struct comparison *c)
+{
+	ssize_t n = task_read(c->pid, c->at, c->buffer, sizeof(c->buffer));
+	if (n <= 0)
+		return false;
+	c->at += (uint64_t)n;
+	c->have = (size_t)n;
+	c->used = 0;
+	return true;
+}
+
+/* @word and its zero come next. */
+static bool is_next(struct comparison *c, const char *word)
+{
+	size_t left = strlen(word) + 1;
+	while (left > 0) {
+		if (c->used == c->have && !refill(c))
+			return false;
+		size_t n = c->have - c->used < left ? c->have - c->used : left;
+		if (memcmp(c->buffer + c->used, word, n) != 0)
+			return false;
+		c->used += n;
+		word += n;
+		left -= n;
+	}
+	return true;
+}
+
+static bool has_words(const struct image *image, const struct strv *words)
+{
+	struct comparison c;
+	c.pid = image->pid;
+	c.at = image->strings;
+	c.have = c.used = 0;
+	if (image->argc != words->n) /* before Linux 5.18 there may be none, and "" is as good */
+		return image->argc == 0 && words->n == 1 && !words->v[0][0];
+	for (size_t i = 0; i < words->n; i++)
+		if (!is_next(&c, words->v[i]))
+			return false;
+	return true;
+}
+
+static bool same_programs(const struct exec_programs *a, const struct exec_programs *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* What the box can write may have become another program between judgement and exec. */
+static bool is_still(struct judge *j, const struct call_file *file)
+{
+	const struct exec_file *then = &file->file;
+	struct exec_file now;
+	struct stat st;
+	if (!then->writable)
+		return true;
+	if (fstat(file->fd, &st) < 0)
+		return false;
+	identity_tell(j->identity, file->fd, &st, then->called, then->path, &now, NULL, NULL);
+	return same_programs(&now.is, &then->is) && same_programs(&now.exactly, &then->exactly) &&
+		now.loader == then->loader;
+}
+
+static bool all_are_still(struct judge *j, const struct call *call)
+{
+	for (unsigned i = 0; i < call->n_files; i++)
+		if (!is_still(j, &call->files[i]))
+			return false;
+	return true;
+}
+
+static bool runs(struct judge *j, const struct image *image, const struct call_file *file)
+{
+	struct stat st;
+	return find_exe_stat(&j->finder, image->pid, &st) == 0 && st.st_dev == file->st.st_dev &&
+		st.st_ino == file->st.st_ino;
+}
+
+/* What makes the loader run somebody else's code first. */
+const char *const judge_loader_variables[] = {"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", NULL};
+
+static bool environment_is_clean(struct judge *j, const struct image *image)
+{
+	const char *name;
+	uint64_t at = image->stack + (image->argc + 2) * sizeof(uint64_t);
+	return j->policy.default_allow ||
+		(caller_environment(image->pid, at, judge_loader_variables, &name) == 0 && !name);
+}
+
+/* NULL: nothing is wrong with it. */
+static const char *fault_of(struct judge *j, struct call *call, const struct image *image)
+{
+	if (!runs(j, image, &call->files[call->n_files - 1]))
+		return "another file was executed than the one that was judged";
+	if (!has_words(image, &call->expected))
+		return "the arguments are not those that were judged";
+	if (!all_are_still(j, call))
+		return "the file was changed after it was judged";
+	if (!environment_is_clean(j, image))
+		return "the environment was changed after it was judged";
+	return NULL;
+}
+
+/* So much of the real argv as the evidence takes. */
+static void read_words(const struct image *image, struct arena *a, struct strv *ret)
+{
+	char *text = arena_alloc(a, EXEC_EVENT_MAX_ARGV + 1);
+	ssize_t n = task_read(image->pid, image->strings, text, EXEC_EVENT_MAX_ARGV);
+	for (ssize_t at = 0; at < n && ret->n < image->argc;) {
+		strv_push(a, ret, text + at);
+		at += (ssize_t)strlen(text + at) + 1;
+	}
+}
+
+bool judge_image(struct judge *j, struct call *call, pid_t pid)
+{
+	struct image image = {.pid = pid};
+	int r = look_at(pid, &image);
+	const char *fault = r < 0  ? "what it has become cannot be looked at"
+		: !call->predicted ? NULL
+				   : fault_of(j, call, &image);
+	if (!call->predicted)
+		call->event.executable = find_exe(&j->finder, pid, &call->arena);
+	if (!fault)
+		return true;
+	call->event.why = fault;
+	call->event.real_executable = find_exe(&j->finder, pid, &call->arena);
+	if (r == 0)
+		read_words(&image, &call->arena, &call->event.real_argv);
+	return false;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "warden/stop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "kernel/ptrace.h"
+#include "kernel/sys.h"
+
+void docket_init(struct docket *d, struct judge *judge, struct calls *calls)
+{
+	*d = (struct docket){.judge = judge, .calls = calls, .line = BUF_INIT};
+	d->last = &d->first;
+}
+
+void docket_fini(struct docket *d)
+{
+	docket_drop(d, NULL);
+	buf_fini(&d->line);
+}
+
+static void enqueue(struct docket *d, struct call *call)
+{
+	call->state = CALL_RECEIVED;
+	call->next = NULL;
+	*d->last = call;
+	d->last = &call->next;
+}
+
+static struct call *dequeue(struct docket *d)
+{
+	struct call *call = d->first;
+	if (!call)
+		return NULL;
+	d->first = call->next;
+	if (!d->first)
+		d->last = &d->first;
+	return call;
+}
+
+void docket_receive(struct docket *d, struct slot *slot, const struct notify_call *notify)
+{
+	struct call *call = call_new(d->calls, slot, notify);
+	if (call)
+		enqueue(d, call);
+	else
+		notify_fail(slot->listener, notify->id, EAGAIN);
+}
+
+void docket_drop(struct docket *d, const struct slot *slot)
+{
+	struct call **at = &d->first;
+	while (*at) {
+		struct call *call = *at;
+		if (slot && call->slot != slot) {
+			at = &call->next;
+			continue;
+		}
+		*at = call->next;
+		call_free(d->calls, call);
+	}
+	d->last = at;
+}
+
+/* Those that waited for it have their turn, and it is forgotten. */
+static void finish(struct docket *d, struct call *call)
+{
+	while (call->waiting) {
+		struct call *next = call->waiting;
+		call->waiting = next->next;
+		enqueue(d, next);
+	}
+	call_free(d->calls, call);
+}
+
+static void tell(struct docket *d, struct call *call, enum exec_outcome outcome)
+{
+	call->event.outcome = outcome;
+	call->event.enforced = d->judge->enforce;
+	call->event.rule = call->judgement.rule_text;
+	if (!call->event.why)
+		call->event.why = call->judgement.why;
+	slot_tell(call->slot, &call->event, call->judgement.hint, &d->line);
+}
+
+/* ---- before the kernel goes on ---- */
+
+/*
+ * What is told is told before the caller hears of it; and not at all of one that is gone, or was interrupted:
+ * a restarted call comes again.
+ */
+static void answer(struct docket *d, struct call *call, enum exec_outcome outcome, int errnum)
+{
+	int listener = call->slot->listener;
+	if (notify_valid(listener, call->notify.id)) {
+		tell(d, call, outcome);
+		notify_fail(listener, call->notify.id, errnum);
+	}
+	finish(d, call);
+}
+
+/* Mode audit: it goes on whatever was said. */
+static void let_go_on(struct docket *d, struct call *call, enum exec_outcome outcome)
+{
+	int listener = call->slot->listener;
+	if (notify_valid(listener, call->notify.id)) {
+		tell(d, call, outcome);
+		notify_continue(listener, call->notify.id);
+	}
+	finish(d, call);
+}
+
+static void cannot_hold(struct docket *d, struct call *call, int r)
+{
+	if (r == -ESRCH) {
+		finish(d, call);
+	} else if (!d->judge->enforce) {
+		let_go_on(d, call, EXEC_STARTED);
+	} else {
+		judge_refuse(call, "a caller that cannot be held at its exec",
+			"it is traced by somebody else, or runs a program that is not readable");
+		call->event.why = NULL;
+		answer(d, call, EXEC_REFUSED, EPERM);
+	}
+}
+
+static void set_in_flight(struct call *call, bool is)
+{
+	_Atomic uint64_t *n = &call->slot->board->in_flight;
+	if (is)
+		atomic_fetch_add_explicit(n, 1, memory_order_release);
+	else
+		atomic_fetch_sub_explicit(n, 1, memory_order_release);
+}
+
+/* Linux before 5.19 would take an interrupt for the end of the call, if it came before the answer. */
+static void hold(struct docket *d, struct call *call)
+{
+	pid_t tid = call->notify.tid;
+	int r = ptrace_seize(tid);
+	if (r < 0) {
+		cannot_hold(d, call, r);
+		return;
+	}
+	call->state = CALL_SEIZED;
+	calls_add(d->calls, call);
+	set_in_flight(call, true);
+	r = notify_continue(call->slot->listener, call->notify.id);
+	/* it may be another task by now: then it is stopped for a moment, and let go */
+	call->state = r == 0 ? CALL_CONTINUED : CALL_RELEASING;
+	ptrace_interrupt(tid);
+}
+
+static void begin(struct docket *d, struct call *call)
+{
+	int errnum = 0;
+	enum judge_result result = judge_call(d->judge, call, &errnum);
+	bool enforce = d->judge->enforce;
+	call->state = CALL_JUDGED;
+	if (result == JUDGE_FAILS)
+		call->event.why = errno_text(errnum);
+	if (result == JUDGE_GONE)
+		finish(d, call);
+	else if (result == JUDGE_REFUSED && enforce)
+		answer(d, call, EXEC_REFUSED, EPERM);
+	else if (result == JUDGE_REFUSED)
+		let_go_on(d, call, EXEC_REFUSED);
+	else if (result == JUDGE_FAILS && enforce)
+		answer(d, call, EXEC_FAILED, errnum);
+	else
+		hold(d, call);
+}
+
+bool docket_next(struct docket *d)
+{
+	struct call *call = dequeue(d);
+	if (!call)
+		return false;
+	if (call->slot->state != SLOT_SERVING) {
+		finish(d, call); /* its caller was answered by the kernel */
+		return true;
+	}
+	call_reset(call);
+	call->event.t_us = time_monotonic_us() - call->slot->started_us;
+	if (judge_identify(d->judge, call) < 0) {
+		finish(d, call);
+		return true;
+	}
+	if (!call->slot->payload)
+		call->slot->payload = call->ids.pid;
+	struct call *other = calls_by_process(d->calls, call->ids.pid);
+	if (other) {
+		call->state = CALL_WAITING;
+		call->next = other->waiting;
+		other->waiting = call;
+	} else {
+		begin(d, call);
+	}
+	return true;
+}
+
+/* ---- when the task stops, or ends ---- */
+
+static void land(struct docket *d, struct call *call)
+{
+	set_in_flight(call, false);
+	calls_remove(d->calls, call);
+	finish(d, call);
+}
+
+/* The call is over and did nothing: said by what it left in the registers, if it is that call still. */
+static void say_why_failed(struct call *call, const struct ptrace_regs *regs)
+{
+	bool same = regs->call == (uint64_t)call->notify.nr &&
+		regs->instruction == call->notify.instruction;
+	int64_t result = (int64_t)regs->result;
+	call->event.why = same && result < 0 && result > -4096 ? errno_text((int)-result) : NULL;
+}
+
+/* -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK: seen by tracers only. */
+static bool is_restarted(const struct ptrace_regs *regs)
+{
+	int64_t result = -(int64_t)regs->result;
+	return result >= 512 && result <= 516;
+}
+
+static void stopped(struct docket *d, struct call *call, pid_t tid, int sig)
+{
+	struct ptrace_regs regs;
+	bool known = ptrace_regs(tid, &regs) == 0;
+	if (call->state == CALL_KILLED)
+		return; /* it will die of it */
+	if (call->state == CALL_CONTINUED && !(known && is_restarted(&regs))) {
+		if (known)
+			say_why_failed(call, &regs);
+		tell(d, call, EXEC_FAILED);
+	}
+	ptrace_detach(tid, sig);
+	land(d, call);
+}
+
+static void executed(struct docket *d, struct call *call, pid_t pid)
+{
+	bool ours = call->state == CALL_CONTINUED;
+	bool right = !ours || judge_image(d->judge, call, pid);
+	if (ours)
+		tell(d, call, right ? EXEC_STARTED : EXEC_KILLED);
+	if (right || !d->judge->enforce) {
+		ptrace_detach(pid, 0);
+		land(d, call);
+	} else {
+		call->state = CALL_KILLED;
+		sys_kill(pid, SIGKILL); /* no other's: it is our tracee until we have reaped it */
+	}
+}
+
+static void gone(struct docket *d, struct call *call)
+{
+	if (call->state == CALL_CONTINUED) {
+		call->event.why = "the caller ended first";
+		tell(d, call, EXEC_FAILED);
+	}
+	land(d, call);
+}
+
+/* Whose exec stop it is: a thread that was not the first takes the process's id. */
+static struct call *find_executed(struct docket *d, pid_t pid)
+{
+	pid_t former = pid;
+	struct call *call = calls_by_tid(d->calls, pid);
+	if (call || ptrace_former_tid(pid, &former) < 0)
+		return call;
+	call = calls_by_tid(d->calls, former);
+	if (!call)
+		return NULL;
+	calls_remove(d->calls, call);
+	call->notify.tid = pid;
+	calls_add(d->calls, call);
+	return call;
+}
+
+void docket_report(struct docket *d, pid_t tid, int status)
+{
+	int sig;
+	enum ptrace_report report = ptrace_report(status, &sig);
+	struct call *call =
+		report == PTRACE_REPORT_EXEC ? find_executed(d, tid) : calls_by_tid(d->calls, tid);
+	if (report == PTRACE_REPORT_GONE && call)
+		gone(d, call);
+	else if (report == PTRACE_REPORT_EXEC && call)
+		executed(d, call, tid);
+	else if ((report == PTRACE_REPORT_SIGNAL || report == PTRACE_REPORT_STOP) && call)
+		stopped(d, call, tid, sig);
+	else if (report != PTRACE_REPORT_GONE && report != PTRACE_REPORT_OTHER)
+		ptrace_detach(tid, sig); /* cloned with CLONE_PTRACE while it was held */
+}
