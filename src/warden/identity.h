@@ -22,8 +22,8 @@ struct identity_spec {
 	size_t n_programs; /* at most EXEC_MAX_PROGRAMS */
 	const char *path; /* PATH of the box; NULL: the usual one. Borrowed until identity_find() */
 	/*
-	 * What the box can write, as absolute normalized paths in it; borrowed. NULL: what lies on a mount
-	 * that is not read-only, which is right for the root of a running box.
+	 * What the box can write, as absolute normalized paths; borrowed; with the root "/" only. NULL: what lies
+	 * on a mount that is not read-only, which is right for the root of a running box.
 	 */
 	const char *const *writable;
 	size_t n_writable;
