@@ -117,9 +117,9 @@ static struct exec_file tell(struct rig *r, const char *path)
 	return file;
 }
 
-static bool is(const struct exec_programs *set, unsigned i)
+static bool is(struct exec_programs set, unsigned i)
 {
-	return set->bits[i / 64] >> (i % 64) & 1;
+	return set.bits[i / 64] >> (i % 64) & 1;
 }
 
 static void test_what_path_finds(void **state)
@@ -129,12 +129,12 @@ static void test_what_path_finds(void **state)
 	begin(r);
 	struct exec_file git = tell(r, "/usr/bin/git"), own = tell(r, "/w/git");
 	struct exec_file other = tell(r, "/usr/sbin/other"), deploy = tell(r, "/opt/x/deploy");
-	assert_true(is(&git.is, GIT) && is(&git.exactly, GIT) && !git.writable);
-	assert_false(is(&git.is, TOOL) || is(&git.is, MISSING));
+	assert_true(is(git.is, GIT) && is(git.exactly, GIT) && !git.writable);
+	assert_false(is(git.is, TOOL) || is(git.is, MISSING));
 	/* of that name and on PATH, but the box can write it: only a deny rule is about it */
-	assert_true(is(&own.is, GIT) && !is(&own.exactly, GIT) && own.writable);
-	assert_true(is(&other.is, OTHER) && !is(&other.exactly, OTHER));
-	assert_true(is(&deploy.is, BY_PATH) && is(&deploy.exactly, BY_PATH));
+	assert_true(is(own.is, GIT) && !is(own.exactly, GIT) && own.writable);
+	assert_true(is(other.is, OTHER) && !is(other.exactly, OTHER));
+	assert_true(is(deploy.is, BY_PATH) && is(deploy.exactly, BY_PATH));
 }
 
 static void test_copies_and_links(void **state)
@@ -147,9 +147,9 @@ static void test_copies_and_links(void **state)
 	assert_int_equal(symlink("/usr/bin/git", at(r, "/w/nowhere")), 0);
 	struct exec_file copy = tell(r, "/w/copy"), same = tell(r, "/w/same-size");
 	struct exec_file hard = tell(r, "/w/hard");
-	assert_true(is(&copy.is, GIT) && !is(&copy.exactly, GIT) && copy.writable);
-	assert_false(is(&same.is, GIT));
-	assert_true(is(&hard.is, GIT) && hard.writable);
+	assert_true(is(copy.is, GIT) && !is(copy.exactly, GIT) && copy.writable);
+	assert_false(is(same.is, GIT));
+	assert_true(is(hard.is, GIT) && hard.writable);
 }
 
 /* A change through a mapping need not show in any time of the file. */
@@ -158,16 +158,16 @@ static void test_changed_in_place(void **state)
 	struct rig *r = *state;
 	begin(r);
 	put(r, "/w/x", "the git of the hose");
-	assert_false(is(&tell(r, "/w/x").is, GIT));
+	assert_false(is(tell(r, "/w/x").is, GIT));
 	int fd = open(at(r, "/w/x"), O_RDWR | O_CLOEXEC);
 	char *p = mmap(NULL, 19, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	assert_true(p != MAP_FAILED);
 	p[17] = 's';
 	p[18] = 't';
-	assert_true(is(&tell(r, "/w/x").is, GIT));
+	assert_true(is(tell(r, "/w/x").is, GIT));
 	p[18] = 'x';
-	assert_false(is(&tell(r, "/w/x").is, GIT));
+	assert_false(is(tell(r, "/w/x").is, GIT));
 	munmap(p, 19);
 }
 
@@ -176,13 +176,13 @@ static void test_replaced(void **state)
 {
 	struct rig *r = *state;
 	begin(r);
-	assert_true(is(&tell(r, "/usr/bin/git").exactly, GIT));
+	assert_true(is(tell(r, "/usr/bin/git").exactly, GIT));
 	put(r, "/usr/bin/new", "git, a newer one");
 	assert_int_equal(rename(at(r, "/usr/bin/new"), at(r, "/usr/bin/git")), 0);
-	assert_true(is(&tell(r, "/usr/bin/git").exactly, GIT));
+	assert_true(is(tell(r, "/usr/bin/git").exactly, GIT));
 	put(r, "/w/copy", "git, a newer one");
-	assert_true(is(&tell(r, "/w/copy").is, GIT));
-	assert_true(is(&tell(r, "/usr/bin/tool").exactly, TOOL));
+	assert_true(is(tell(r, "/w/copy").is, GIT));
+	assert_true(is(tell(r, "/usr/bin/tool").exactly, TOOL));
 }
 
 static void test_more_files_than_are_kept(void **state)
@@ -191,10 +191,10 @@ static void test_more_files_than_are_kept(void **state)
 	begin(r);
 	for (int i = 0; i < 3 * IDENTITY_SETS * IDENTITY_WAYS; i++) {
 		put(r, "/usr/bin/x", "some text");
-		assert_false(is(&tell(r, "/usr/bin/x").is, GIT));
+		assert_false(is(tell(r, "/usr/bin/x").is, GIT));
 		assert_int_equal(rename(at(r, "/usr/bin/x"), at(r, "/usr/bin/y")), 0);
 	}
-	assert_true(is(&tell(r, "/usr/bin/git").exactly, GIT));
+	assert_true(is(tell(r, "/usr/bin/git").exactly, GIT));
 }
 
 /* Nothing is waited for, and links do not lead out of the root. */
@@ -208,14 +208,14 @@ static void test_hostile_files(void **state)
 	assert_int_equal(symlink("other", at(r, "/w/other")), 0);
 	begin(r);
 	file = tell(r, "/w/git");
-	assert_false(is(&file.is, GIT) || file.loader);
+	assert_false(is(file.is, GIT) || file.loader);
 	int fd = open("/etc/passwd", O_PATH | O_CLOEXEC);
 	assert_int_equal(fstat(fd, &st), 0);
 	identity_tell(r->id, fd, &st, "x", NULL, &file, NULL, NULL);
 	close(fd);
-	assert_false(is(&file.is, TOOL));
+	assert_false(is(file.is, TOOL));
 	assert_true(file.writable); /* nobody knows where it is */
-	assert_true(is(&tell(r, "/usr/bin/tool").exactly, TOOL));
+	assert_true(is(tell(r, "/usr/bin/tool").exactly, TOOL));
 }
 
 static void test_head(void **state)
