@@ -115,6 +115,8 @@ struct new_box {
 	unsigned n_tasks;
 	int terminal; /* the socket on which the supervisor gets the payload's pty */
 	struct pty_look look; /* and how that is to be */
+	int warden; /* STEP_LISTENER: the socket on which the warden gets the filter's listener */
+	int kept; /* what STEP_LISTENER leaves open besides stdio; -1: nothing */
 	uint64_t signal_mask; /* the payload's, as the caller had it */
 	bool pipe_was_ignored; /* the caller had SIGPIPE ignored */
 	int slots[PLAN_MAX_SLOTS]; /* -1, or a tree that the supervisor has grabbed already */

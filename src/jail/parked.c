@@ -29,6 +29,7 @@ static enum phase phase_of(const struct entry *e, const struct step *step)
 		[STEP_TERMINAL] = PHASE_NEVER,
 		[STEP_STDIO] = PHASE_STDIO,
 		[STEP_CLOSE_FDS] = PHASE_LAST,
+		[STEP_LISTENER] = PHASE_LAST,
 		[STEP_EXEC] = PHASE_LAST,
 	};
 	enum phase phase = phases[step->kind];

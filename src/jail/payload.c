@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include "jail/box.h"
+#include "jail/wire.h"
 #include "kernel/cred.h"
 #include "kernel/landlock.h"
 #include "kernel/pty.h"
@@ -151,6 +153,46 @@ static long step_filter(struct new_box *box, const struct step *step)
 	return seccomp_install(box->plan->filter, box->plan->n_filter);
 }
 
+/*
+ * Close all above stdio but these two, if they are any. For good, not at the exec: whoever may look at us
+ * then would have them in /proc/PID/fd.
+ */
+static long close_all_but(int a, int b)
+{
+	const int keep[] = {a < b ? a : b, a < b ? b : a};
+	unsigned from = 3;
+	long r = 0;
+	for (int i = 0; i < 2 && r == 0; i++) {
+		if (keep[i] > (int)from)
+			r = sys_close_range(from, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= (int)from)
+			from = (unsigned)keep[i] + 1;
+	}
+	return r < 0 ? r : sys_close_range(from, ~0u, 0);
+}
+
+/*
+ * The last step before the exec, which is the first to be judged. The warden must be able to trace us for
+ * that, and it may not while we share a memory that is not dumpable. By now all that a stranger in the box
+ * could get of us are the run's own descriptors.
+ *
+ * Of a terminal of its own nobody but us has the end that hints are written to.
+ */
+static long step_listener(struct new_box *box, const struct step *step)
+{
+	(void)step;
+	long r = close_all_but(box->warden, box->kept);
+	long listener = r < 0 ? r : seccomp_install_listener(box->plan->filter, box->plan->n_filter);
+	if (listener < 0)
+		return listener;
+	const int fds[] = {(int)listener, 2};
+	r = wire_send(box->warden, (struct wire_bytes){"l", 1}, (struct wire_bytes){0}, fds,
+		box->plan->tty ? 2 : 1);
+	sys_close((int)listener);
+	sys_close(box->warden);
+	return r < 0 ? r : sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 static long (*const payload_steps[STEP_COUNT_])(struct new_box *, const struct step *) = {
 	[STEP_GROUPS] = step_groups,
 	[STEP_CGROUPNS] = step_cgroupns,
@@ -168,6 +210,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct new_box *, const struct s
 	[STEP_STDIO] = step_stdio,
 	[STEP_CLOSE_FDS] = step_close_fds,
 	[STEP_FILTER] = step_filter,
+	[STEP_LISTENER] = step_listener,
 };
 
 /*

@@ -83,6 +83,8 @@ static void fill(const struct zygote_request *r, const struct wire_packet *packe
 		.init_apart = sys_getuid() != 0,
 		.stdio = {-1, -1, -1},
 		.terminal = -1,
+		.warden = -1,
+		.kept = -1,
 		.init_stack = &init_stack,
 		.payload_stack = &payload_stack,
 		.root = -1,

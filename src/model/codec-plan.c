@@ -52,6 +52,13 @@ static json_t *namespaces_json(const struct plan *plan)
 	return list;
 }
 
+static json_t *exec_json(const struct plan *plan)
+{
+	const struct policy_exec *exec = &plan->policy->exec;
+	return json_pack("{ss ss sI}", "mode", exec_mode_name(plan->exec), "default",
+		exec->default_allow ? "allow" : "deny", "rules", (json_int_t)exec->n_rules);
+}
+
 const char *plan_format_json(const struct plan *plan, const struct host *host, struct arena *a)
 {
 	json_t *o = json_object();
@@ -62,6 +69,8 @@ const char *plan_format_json(const struct plan *plan, const struct host *host, s
 			"{ss ss}", "kernel", host->kernel, "limits", rung_name(host->cgroup.rung)));
 	json_object_set_new(o, "limits", limits_json(plan));
 	json_object_set_new(o, "namespaces", namespaces_json(plan));
+	if (plan->exec != EXEC_OFF)
+		json_object_set_new(o, "exec", exec_json(plan));
 	json_object_set_new(o, "box", steps_json(&plan->box, a));
 	json_object_set_new(o, "payload", steps_json(&plan->payload, a));
 	json_object_set_new(o, "notes", strings_json(&plan->notes));

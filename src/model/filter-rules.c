@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ioprio.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "model/filter-rules.h"
+#include "model/policy.h"
 
 /*
  * What is denied, and why. A call belongs here if a program in a box has no honest use for it
@@ -20,7 +22,8 @@
  *
  * Not here, on purpose:
  *   ptrace, process_vm_readv, process_vm_writev   the box's pid namespace holds nothing but the
- *           program's own processes (init is not dumpable), and debuggers are honest programs
+ *           program's own processes (init is not dumpable), and debuggers are honest programs; but
+ *           not under an exec policy
  *   seccomp, landlock_*         can only take more away
  *   statmount, listmount        read what /proc/self/mountinfo says
  *   adjtimex, clock_adjtime     reading the clock's state is what unprivileged callers do
@@ -47,6 +50,15 @@
 #define WALL(call)                                                                                 \
 	{                                                                                          \
 		.name = (call), .action = FILTER_ERRNO(EPERM), .namespaces = true                  \
+	}
+/* Denied where an exec policy is enforced: it would put another program into a process. */
+#define UNJUDGED(call)                                                                             \
+	{                                                                                          \
+		.name = (call), .action = FILTER_ERRNO(EPERM), .exec = EXEC_ENFORCE                \
+	}
+#define TOLD(call)                                                                                 \
+	{                                                                                          \
+		.name = (call), .action = SECCOMP_RET_USER_NOTIF, .exec = EXEC_AUDIT               \
 	}
 #define VALUES(...) .values = {__VA_ARGS__}, .n_values = sizeof((uint32_t[]){__VA_ARGS__}) / 4
 
@@ -134,6 +146,21 @@ const struct filter_rule filter_rules[] = {
 	DENY("kcmp"),
 	/* Takes a descriptor out of another process; debuggers use ptrace for it. */
 	DENY("pidfd_getfd"),
+
+	/* ---- an exec policy ---- */
+
+	TOLD("execve"),
+	TOLD("execveat"),
+	/* A descriptor has no name to be judged by, and what it is can have none anywhere: memfd. */
+	{.name = "execveat",
+		.action = FILTER_ERRNO(EPERM),
+		.test = FILTER_ANY_BIT,
+		.arg = 4,
+		.exec = EXEC_ENFORCE,
+		VALUES(AT_EMPTY_PATH)},
+	/* /proc is mounted read-only then: its files "mem" do the same. */
+	UNJUDGED("ptrace"),
+	UNJUDGED("process_vm_writev"),
 
 	/* ---- the machine ---- */
 

@@ -31,6 +31,7 @@ struct filter_rule {
 	bool namespaces; /* not when the program may make namespaces */
 	bool no_siblings; /* not when it may make siblings */
 	bool siblings; /* only then */
+	uint8_t exec; /* enum exec_mode: not below that mode of the exec policy */
 	bool guarded; /* only if argument 0 is guard */
 	uint32_t guard;
 	uint32_t values[FILTER_MAX_VALUES];

@@ -151,7 +151,8 @@ static int unknown_call(
 static bool applies(const struct compiler *c, const struct filter_rule *rule)
 {
 	return !(rule->namespaces && c->spec->user_namespaces) &&
-		!(c->spec->siblings ? rule->no_siblings : rule->siblings);
+		!(c->spec->siblings ? rule->no_siblings : rule->siblings) &&
+		rule->exec <= c->spec->exec;
 }
 
 static void apply_rules(struct compiler *c)
@@ -169,9 +170,41 @@ static void apply_rules(struct compiler *c)
 	}
 }
 
+/*
+ * With one of these a program is put where no exec, and no judge of execs, has seen it; with the last one
+ * the judge is made to wait for memory that never comes.
+ */
+static bool undoes_exec_policy(enum exec_mode mode, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum exec_mode from;
+	} calls[] = {
+		{"ptrace", EXEC_ENFORCE},
+		{"process_vm_writev", EXEC_ENFORCE},
+		{"pidfd_getfd", EXEC_ENFORCE},
+		{"io_uring_setup", EXEC_ENFORCE},
+		{"io_uring_enter", EXEC_ENFORCE},
+		{"io_uring_register", EXEC_ENFORCE},
+		{"execve", EXEC_AUDIT},
+		{"execveat", EXEC_AUDIT},
+		{"userfaultfd", EXEC_AUDIT},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && mode != EXEC_OFF; i++) {
+		if (mode >= calls[i].from && strcmp(calls[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int apply_allow(struct compiler *c, const char *name, struct error *e)
 {
 	int number = number_of(c->machine, name);
+
+	if (undoes_exec_policy(c->spec->exec, name))
+		return error_set(e, BLAME_POLICY, 0,
+			"syscalls.allow: '%s' would let programs in past the exec policy", name);
 
 	if (number == NUMBER_UNKNOWN)
 		return unknown_call(c, "allow", name, e);
@@ -215,6 +248,13 @@ static bool is_vital(const char *name)
 	return false;
 }
 
+/* What the payload still does under its filter before the first exec: it gives the listener away. */
+static bool is_vital_to_warden(const struct compiler *c, const char *name)
+{
+	return c->spec->exec != EXEC_OFF &&
+		(strcmp(name, "sendmsg") == 0 || strcmp(name, "prctl") == 0);
+}
+
 static bool is_listed(const struct strv *list, const char *name)
 {
 	for (size_t i = 0; list != NULL && i < list->n; i++) {
@@ -239,6 +279,11 @@ static int apply_deny(struct compiler *c, const char *entry, struct error *e)
 		return error_set(e, BLAME_POLICY, 0,
 			"syscalls.deny: '%s' cannot be denied: no program starts and ends without "
 			"it",
+			name);
+	if (is_vital_to_warden(c, name))
+		return error_set(e, BLAME_POLICY, 0,
+			"syscalls.deny: '%s' cannot be denied under an exec policy: the warden is "
+			"told of the program by it",
 			name);
 	if (is_listed(c->spec->allow, name))
 		return error_set(

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "model/policy.h"
 
 /*
  * The seccomp filter of a box: which of the kernel's doors a stranger's program finds locked.
@@ -19,6 +20,7 @@
  *   allow     the kernel decides, as for any process without capabilities
  *   EPERM     denied, and the program may as well know
  *   ENOSYS    "this kernel has no such thing": where programs then take another way
+ *   notify    whoever holds the filter's listener decides: execve and execveat under an exec policy
  *   kill      SIGSYS to the whole process: foreign architectures and x32, whose numbers mean
  *             something else, and what a policy asks to be killed for
  *
@@ -47,14 +49,20 @@ struct filter_spec {
 	 * serves forks has to. Its forks get filter_siblings() on top.
 	 */
 	bool siblings;
+	/*
+	 * Under an exec policy execve and execveat are told to a listener. With EXEC_ENFORCE nothing may start or
+	 * change a program past it: who could name what is executed by a bare descriptor, or write into
+	 * another process, would have the judge look at something else.
+	 */
+	enum exec_mode exec;
 	enum filter_arch arch;
 };
 
 /*
  * Compile @spec. The program lives in @a, is at most BPF_MAXINSNS long and is accepted by
  * seccomp(2) on that architecture. 0; or -1 with e set (BLAME_POLICY): a name that is no system
- * call, an action that is none, a name both denied and allowed, or one without which no program
- * can start or end.
+ * call, an action that is none, a name both denied and allowed, one without which no program
+ * can start or end, or one allowed that would undo the exec policy.
  */
 int filter_compile(const struct filter_spec *spec, struct arena *a, const struct sock_filter **ret,
 	unsigned short *ret_len, struct error *e);

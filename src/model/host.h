@@ -63,6 +63,13 @@ struct host_userns {
 	const char *remedy; /* the command that mends it, or NULL */
 };
 
+/* What an exec policy needs. */
+struct host_exec {
+	bool usable; /* a listener for execs can be had, and the box's processes be stopped at them */
+	const char *why; /* if not: what forbids it */
+	const char *remedy; /* what mends it, or NULL */
+};
+
 struct host {
 	uint32_t uid, gid;
 	bool privileged; /* euid 0 with CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID in our user namespace */
@@ -77,6 +84,7 @@ struct host {
 	struct host_cgroup cgroup;
 	struct host_userns userns;
 	bool seccomp; /* filter mode available */
+	struct host_exec exec; /* looked at only where an exec policy is wanted, and by doctor */
 	int landlock_abi; /* 0: none */
 	bool mount_setattr; /* 5.12 */
 	bool clone_into_cgroup; /* 5.7 */

@@ -238,8 +238,10 @@ struct observed_exec {
 	uint64_t started, refused, killed, failed;
 	uint64_t audit_dropped; /* lines that did not fit into exec.jsonl */
 	bool warden_lost; /* it ended before the run did, or was stopped: execs were refused from then on */
+	uint64_t lost_at_us; /* µs after the start */
+	const char *lost_why; /* "was killed by signal 9"; NULL: not lost */
 	bool drain_late; /* it had to be killed at the end */
-	const char *lost_why; /* for a person; NULL: not lost */
+	pid_t warden_pid; /* as the host counts; 0: not known */
 	struct exec_incident first_refused, last_refused, first_killed;
 	struct exec_incident payload; /* of the payload itself */
 };

@@ -43,6 +43,8 @@ static const struct {
 	[STEP_STDIO] = {"stdio", "set up stdin, stdout and stderr"},
 	[STEP_CLOSE_FDS] = {"close-fds", "close all other descriptors"},
 	[STEP_FILTER] = {"filter", "load the system call filter"},
+	[STEP_LISTENER] = {"listener",
+		"load the system call filter, and have the warden listen for execs"},
 	[STEP_EXEC] = {"exec", "execute '%p'"},
 };
 static_assert(sizeof(kinds) / sizeof(kinds[0]) == STEP_COUNT_, "every step has a name");
@@ -78,6 +80,10 @@ static void put_detail(struct buf *b, const struct step *step)
 		if (step->flags & MOUNT_IDMAP)
 			buf_puts(b, ", idmapped");
 		break;
+	case STEP_PROC:
+		if (step->flags & MOUNT_READ_ONLY)
+			buf_puts(b, ", read-only");
+		break;
 	case STEP_TMPFS:
 		if (step->number)
 			buf_printf(b, " of %s", format_size(step->number, size));
@@ -91,6 +97,7 @@ static void put_detail(struct buf *b, const struct step *step)
 			(unsigned long long)step->value);
 		break;
 	case STEP_FILTER:
+	case STEP_LISTENER:
 		buf_printf(b, " (%llu instructions)", (unsigned long long)step->number);
 		break;
 	default:
@@ -149,6 +156,17 @@ static void put_command(struct buf *b, const struct plan *plan)
 	buf_puts(b, "\n");
 }
 
+static void put_exec(struct buf *b, const struct plan *plan)
+{
+	const struct policy_exec *exec = &plan->policy->exec;
+	if (plan->exec == EXEC_OFF)
+		return;
+	buf_printf(b, "exec policy\n  %s, default %s, %zu %s%s\n", exec_mode_name(plan->exec),
+		exec->default_allow ? "allow" : "deny", exec->n_rules,
+		exec->n_rules == 1 ? "rule" : "rules",
+		plan->exec == EXEC_AUDIT ? " (nothing is refused)" : "");
+}
+
 const char *plan_format_text(const struct plan *plan, const struct host *host, struct arena *a)
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -160,6 +178,7 @@ const char *plan_format_text(const struct plan *plan, const struct host *host, s
 	buf_printf(&b, "namespaces\n  user, pid, mount, ipc, uts%s%s\n",
 		plan->wants_group ? ", cgroup" : "",
 		plan->new_network ? ", net (loopback only)" : "");
+	put_exec(&b, plan);
 	put_steps(&b, "in the box", &plan->box, a);
 	put_steps(&b, "before the exec", &plan->payload, a);
 	for (size_t i = 0; i < plan->notes.n; i++)

@@ -173,13 +173,18 @@ static void make_dev(struct plan_build *b, int first_slot, int console_slot)
  *
  * The files of /proc that belong to the host's root are written by whoever has its uid, without
  * any capability: core_pattern, sysrq-trigger. A box with another uid needs no protection.
+ *
+ * Under an exec policy that is enforced nothing of it is written: /proc/PID/mem would put a program into
+ * a process that was judged already.
  */
 static void make_proc(struct plan_build *b)
 {
 	if (!b->resolved->root)
 		plan_box(b, .kind = STEP_MKDIR, .path = "/proc", .number = 0555);
+	bool judged = b->policy->exec.mode == EXEC_ENFORCE;
 	plan_payload(b, .kind = STEP_PROC, .path = "/proc",
-		.flags = MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC);
+		.flags = MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC |
+			(judged ? MOUNT_READ_ONLY : 0));
 	for (size_t i = 0; i < b->resolved->protect.n; i++)
 		plan_payload(b, .kind = STEP_PROTECT, .path = b->resolved->protect.v[i],
 			.flags = MOUNT_READ_ONLY | MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC);

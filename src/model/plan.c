@@ -357,11 +357,13 @@ static void plan_payload_steps(struct plan_build *b)
 	plan_payload(b, .kind = STEP_DROP_CAPS);
 	plan_payload(b, .kind = STEP_CLOSE_FDS);
 	if (b->plan->n_filter)
-		plan_payload(b, .kind = STEP_FILTER, .number = b->plan->n_filter);
+		plan_payload(b,
+			.kind = b->plan->exec == EXEC_OFF ? STEP_FILTER : STEP_LISTENER,
+			.number = b->plan->n_filter);
 	plan_payload(b, .kind = STEP_EXEC, .path = b->plan->argv.v[0]);
 }
 
-static const char *search_path(const struct strv *envp)
+const char *plan_search_path(const struct strv *envp)
 {
 	for (size_t i = 0; i < envp->n; i++)
 		if (strncmp(envp->v[i], "PATH=", 5) == 0 && envp->v[i][5])
@@ -376,7 +378,7 @@ struct strv plan_exec_paths(const struct strv *envp, const char *name, struct ar
 		strv_push(a, &list, name);
 		return list;
 	}
-	for (const char *p = search_path(envp);; p++) {
+	for (const char *p = plan_search_path(envp);; p++) {
 		const char *end = strchrnul(p, ':');
 		const char *dir = end > p ? arena_strndup(a, p, (size_t)(end - p)) : ".";
 		strv_push(a, &list, path_join(a, dir, name));
@@ -390,7 +392,7 @@ static int decide_filter(struct plan_build *b)
 {
 	const struct policy *policy = b->policy;
 	if (!b->host->seccomp) {
-		if (!b->input->best_effort)
+		if (!b->input->best_effort || policy->exec.mode != EXEC_OFF)
 			return error_set(b->e, BLAME_HOST, 0,
 				"this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER); "
 				"run without one: --best-effort");
@@ -398,13 +400,15 @@ static int decide_filter(struct plan_build *b)
 		return 0;
 	}
 	if (policy->syscalls_deny.n == 0 && policy->syscalls_allow.n == 0 &&
-		!policy->user_namespaces) {
+		!policy->user_namespaces && policy->exec.mode == EXEC_OFF) {
 		b->plan->filter = filter_default(&b->plan->n_filter);
 		return 0;
 	}
 	struct filter_spec spec = {.deny = &policy->syscalls_deny,
 		.allow = &policy->syscalls_allow,
-		.user_namespaces = policy->user_namespaces};
+		.user_namespaces = policy->user_namespaces,
+		.exec = policy->exec.mode};
+	b->plan->exec = policy->exec.mode;
 	return filter_compile(&spec, b->a, &b->plan->filter, &b->plan->n_filter, b->e);
 }
 
@@ -435,12 +439,26 @@ static int check_host(struct plan_build *b)
 	return 0;
 }
 
+/* A rule that is not held is worse than none: --best-effort has no say here. */
+static int check_exec(struct plan_build *b)
+{
+	const struct host_exec *exec = &b->host->exec;
+	if (b->policy->exec.mode == EXEC_OFF || (exec->usable && b->host->seccomp))
+		return 0;
+	error_set(b->e, BLAME_HOST, 0, "this host cannot hold an exec policy: %s",
+		!b->host->seccomp ? "its kernel has no seccomp filters"
+			: exec->why   ? exec->why
+				      : "the reason is not known");
+	if (exec->remedy)
+		error_hint(b->e, "%s", exec->remedy);
+	return error_hint(b->e, "or run without: exec.mode off");
+}
+
 /* Sections of a policy that ask for what `bulkhead run` has no means for are refused, not skipped. */
 static int check_sections(struct plan_build *b)
 {
 	const struct policy *p = b->policy;
-	const char *what = p->exec.mode != EXEC_OFF        ? "exec rules"
-		: p->retry.attempts > 1                    ? "retries"
+	const char *what = p->retry.attempts > 1           ? "retries"
 		: p->breaker.key || p->breaker.cooldown_us ? "a breaker or cooldown"
 		: p->capture_messages                      ? "messages"
 							   : NULL;
@@ -483,7 +501,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	for (size_t i = 0; i < resolved->notes.n; i++)
 		strv_push(a, &plan.notes, resolved->notes.v[i]);
 	plan.wants_group = host->cgroup.rung != RUNG_NONE;
-	if (check_host(&b) < 0 || check_sections(&b) < 0 || decide_limits(&b) < 0 ||
+	if (check_host(&b) < 0 || check_sections(&b) < 0 || check_exec(&b) < 0 || decide_limits(&b) < 0 ||
 		decide_user(&b) < 0 || decide_filter(&b) < 0)
 		return -1;
 	decide_capture(&b);

@@ -63,6 +63,7 @@ enum step_kind {
 	STEP_STDIO, /* the run's stdin, stdout, stderr; the caller's signal mask */
 	STEP_CLOSE_FDS, /* everything above 2, but for what exec closes */
 	STEP_FILTER, /* the seccomp filter */
+	STEP_LISTENER, /* the same, with its listener sent to the warden; no descriptor but stdio stays */
 	STEP_EXEC, /* the first of plan->exec_paths that can be */
 	STEP_COUNT_,
 };
@@ -125,6 +126,7 @@ struct plan {
 	uint64_t cpu_mask[16]; /* 1,024 CPUs */
 	const struct sock_filter *filter;
 	unsigned short n_filter;
+	enum exec_mode exec; /* EXEC_OFF: there is no warden, and STEP_FILTER; else STEP_LISTENER */
 	struct strv writable; /* for STEP_CONFINE: what the box may write */
 	/* Limit by limit: what is going to enforce it; the cgroup's own are set when the groups exist. */
 	enum enforced_by by[LIMIT_COUNT_];
@@ -185,6 +187,8 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	const struct resolved *resolved, const struct plan_input *input, struct arena *a,
 	struct error *e);
 
+/* PATH as in @envp, or what stands for it. */
+const char *plan_search_path(const struct strv *envp);
 /* Where execvp(3) would look for @name with PATH as in @envp, in its order. */
 struct strv plan_exec_paths(const struct strv *envp, const char *name, struct arena *a);
 

@@ -10,6 +10,7 @@
 #include "run/run.h"
 #include "run/spawner.h"
 #include "run/terminal.h"
+#include "run/warden.h"
 #include "run/watch.h"
 
 /*
@@ -26,6 +27,12 @@ struct foreground {
 	struct output output;
 	struct relay relay; /* with plan->tty */
 	struct terminal terminal;
+	/* With an exec policy: the payload is not started before its warden serves. */
+	struct warden warden;
+	struct warden_run warden_run;
+	struct spawn_request spawn_request;
+	bool payload_begun;
+	struct setup_failure refusal; /* why the payload was not started; what NULL: no reason of a warden */
 	uv_poll_t maker, signals;
 	int signal_fd;
 	/* What came before the program ran, and is acted on when it does. */
@@ -46,5 +53,17 @@ int signals_open(void);
 void signals_read(uv_poll_t *handle, int status, int events);
 /* The program runs: do what had to wait for that. */
 void signals_act_on_early(struct foreground *f);
+
+/* ---- foreground-warden.c: with an exec policy ---- */
+
+/* Beside the maker; when it serves it has its run, and the payload of f->spawn_request is started. */
+int foreground_start_warden(struct foreground *f, struct error *e);
+/* The payload was not started: if that is the warden's doing, say so in @failure. */
+void foreground_blame_warden(const struct foreground *f, struct setup_failure *failure);
+/* Hooks of the watch: KILL has gone to everything; the payload's end is held up. */
+void foreground_shut_down_warden(void *foreground);
+void foreground_free_from_warden(void *foreground);
+/* Nobody of the run is left: wait for the warden's end, WARDEN_DRAIN_MS at most, and let go of it. */
+void foreground_close_warden(struct foreground *f);
 
 #endif

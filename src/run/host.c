@@ -104,7 +104,7 @@ static void try_everything(struct host *h, struct arena *a)
 
 void host_probe(struct host *ret, struct arena *a, bool deep)
 {
-	*ret = (struct host){.userns.usable = true, .proc_mountable = true};
+	*ret = (struct host){.userns.usable = true, .exec.usable = true, .proc_mountable = true};
 	learn_caller(ret, a);
 	learn_kernel(ret, a);
 	learn_machine(ret);

@@ -240,6 +240,7 @@ void observation_begin(
 		.privileged = p->host.privileged,
 		.wait = WAIT_NEVER_STARTED,
 		.seccomp = p->plan.n_filter > 0,
+		.exec.mode = p->plan.exec,
 		.oom = p->policy.limits.oom,
 		.grace_us = p->policy.limits.grace_us,
 		.started_us = time_realtime_us(),

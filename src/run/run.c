@@ -169,7 +169,13 @@ static void begin_watch(struct foreground *f, struct observation *o, struct aren
 		.output = &f->output,
 		.terminal = &f->terminal,
 		.began_us = f->request->began_us,
-		.hooks = {f, wake_up, wake_up, on_idle, on_timeline},
+		.hooks = {.data = f,
+			.settled = wake_up,
+			.gone = wake_up,
+			.idle = on_idle,
+			.timeline = on_timeline,
+			.killing = foreground_shut_down_warden,
+			.traced = foreground_free_from_warden},
 	};
 	watch_init(&f->watch, &spec);
 }
@@ -185,6 +191,8 @@ static int start(struct foreground *f, struct observation *o, struct arena *a, s
 	if (run_check_descriptors((unsigned)plan->n_slots, e) < 0 ||
 		spawn_plan(&f->spawn, plan, a, e) < 0 || open_loop(f, e) < 0)
 		return -1;
+	if (plan->exec != EXEC_OFF && foreground_start_warden(f, e) < 0)
+		return -1;
 	open_terminal(f, &request.look);
 	if (f->spawn.not_idmapped)
 		log_line("warning: '%s' is on a file system that cannot be idmapped on this "
@@ -195,7 +203,10 @@ static int start(struct foreground *f, struct observation *o, struct arena *a, s
 	request.entry = f->group ? group_entry(f->group) : NULL;
 	begin_watch(f, o, a);
 	memcpy(f->stdio, request.stdio, sizeof(f->stdio));
-	return spawn_payload(&f->spawn, &request, e);
+	if (plan->exec == EXEC_OFF)
+		return spawn_payload(&f->spawn, &request, e);
+	f->spawn_request = request;
+	return 0;
 }
 
 /* ---- while it runs ---- */
@@ -210,7 +221,10 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 	uv_poll_stop(handle);
 	for (int i = 1; i < 3; i++) /* the payload has its own by now */
 		f->stdio[i] = fd_close(f->stdio[i]);
-	if (spawn_finish(&f->spawn, f->request->host, w->at.a, &failure) < 0) {
+	int r = spawn_finish(&f->spawn, f->request->host, w->at.a, &failure);
+	f->warden_run.socket = fd_close(f->warden_run.socket);
+	if (r < 0) {
+		foreground_blame_warden(f, &failure);
 		watch_failed(w, &failure);
 		return;
 	}
@@ -250,6 +264,9 @@ static void observe_end(struct foreground *f)
 	if (plan->capture || plan->tty)
 		output_close(&f->output, FLUSH_MS);
 	relay_close(&f->relay); /* so that what is to be said about it finds a terminal as it was */
+	if (f->warden.state != WARDEN_NONE && f->watch.at.o)
+		warden_tell(&f->warden, &f->warden_run, f->watch.at.o, f->watch.at.a);
+	warden_shut_down(&f->warden);
 	if (f->watch.at.o)
 		watch_conclude(&f->watch);
 }
@@ -260,6 +277,8 @@ void run_execute(struct observation *o, const struct run_request *request, struc
 	struct error e = ERROR_INIT;
 	f->request = request;
 	f->signal_fd = -1;
+	f->warden = WARDEN_INIT;
+	f->warden_run = WARDEN_RUN_INIT;
 	f->stdio[1] = f->stdio[2] = f->terminal.fd = -1;
 	o->started_us = time_realtime_us();
 	if (start(f, o, a, &e) < 0)
@@ -296,6 +315,7 @@ void run_settle(struct error *ret_left)
 		if (f->group)
 			group_close(f->group, ret_left);
 		wait_gone(f);
+		foreground_close_warden(f);
 		terminal_close(&f->terminal, killed);
 	}
 	spawn_fini(&f->spawn);

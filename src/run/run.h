@@ -31,6 +31,11 @@ struct run_hooks {
 	 * for a quarter longer, and when it has ended. Never of a run shorter than 100 ms.
 	 */
 	void (*timeline)(void *data, const struct timeline *t);
+	/*
+	 * With an exec policy, before the payload is started: where a line for each exec goes, a file opened
+	 * O_APPEND, and how much of it at most. Borrowed; -1: nowhere.
+	 */
+	int (*exec_log)(void *data, uint64_t *ret_max_bytes);
 };
 
 struct run_request {

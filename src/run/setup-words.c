@@ -47,6 +47,11 @@ static const char *word_exec(const struct setup_words *w, const struct report *r
 			"'%s' is no program: neither an executable for this machine "
 			"nor a script that begins with '#!'",
 			path);
+	if (r->errnum == EPERM && w->plan->exec == EXEC_ENFORCE)
+		return arena_printf(a, "the exec policy refuses '%s'", path);
+	if (r->errnum == ENOSYS && w->plan->exec != EXEC_OFF)
+		return arena_printf(
+			a, "cannot execute '%s': the warden of the exec policy has ended", path);
 	return arena_printf(a, "cannot execute '%s': %s", path, errno_text(r->errnum));
 }
 
@@ -56,6 +61,33 @@ static const char *word_step(const struct steps *steps, const struct report *r, 
 		return "the box reported a step that is not in its plan";
 	return arena_printf(a, "cannot %s (step %d): %s", step_format(&steps->v[r->step], a),
 		r->step + 1, errno_text(r->errnum));
+}
+
+/* The step that makes the warden a listener of the program's execs. */
+static bool is_listener(const struct plan *plan, const struct report *r)
+{
+	return r->stage == REPORT_PAYLOAD && r->step >= 0 && (size_t)r->step < plan->payload.n &&
+		plan->payload.v[r->step].kind == STEP_LISTENER;
+}
+
+static const char *why_no_listener(int errnum)
+{
+	switch (errnum) {
+	case EBUSY:
+		return "whoever has started bulkhead listens to its system calls already, and there can be "
+		       "one listener only (some container runtimes and sandboxes do so, and WSL2 with "
+		       "mirrored networking); run bulkhead outside of that, or with exec.mode off";
+	case EINVAL:
+	case ENOSYS:
+		return "this kernel has no seccomp user notification (Linux 5.0); use a newer one, or "
+		       "exec.mode off";
+	case EPIPE:
+	case ECONNREFUSED:
+	case ECONNRESET:
+		return "the warden of the exec policy has ended";
+	default:
+		return NULL;
+	}
 }
 
 static const char *word_maker(const struct report *r, struct arena *a)
@@ -149,6 +181,9 @@ void setup_say(const struct setup_words *w, const struct report *r, struct arena
 		.blame = is_of_request(r, exec) ? BLAME_REQUEST : BLAME_HOST,
 	};
 	ret->what = word(w, r, a, ret);
+	const char *lost = is_listener(plan, r) ? why_no_listener(r->errnum) : NULL;
+	if (lost)
+		ret->what = arena_printf(a, "%s; %s", ret->what, lost);
 	if (lacks_place(plan, r)) {
 		ret->blame = BLAME_REQUEST;
 		ret->what = arena_printf(a,

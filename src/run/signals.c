@@ -70,6 +70,7 @@ static void on_child(struct foreground *f)
 	struct subject *s = &f->spawn.subject;
 	siginfo_t info = {0};
 	bool tty = f->request->plan->tty;
+	warden_look(&f->warden);
 	if (w->state != WATCH_RUNNING || s->payload_reaped ||
 		!(tty || terminal_is_shared(&f->terminal)))
 		return;

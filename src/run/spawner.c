@@ -36,6 +36,8 @@ void spawn_begin(struct spawn *ret)
 		.stdio = {-1, -1, -1},
 		.into_cgroup = -1,
 		.terminal = -1,
+		.warden = -1,
+		.kept = -1,
 		.init_stack = &init_stack,
 		.payload_stack = &payload_stack,
 		.go = GO_BORN,
@@ -83,6 +85,8 @@ int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct
 	/* from here on nothing of us, whose memory the maker and init share, can be traced or read */
 	prctl(PR_SET_DUMPABLE, 0);
 	s->box.plan = plan;
+	/* the payload makes the memory that we share dumpable again before its exec, for the warden */
+	s->box.init_apart = plan->exec != EXEC_OFF;
 	release_maker(s, GO_PLAN);
 	return 0;
 }
@@ -112,8 +116,14 @@ int spawn_payload(struct spawn *s, const struct spawn_request *request, struct e
 	memcpy(&box->signal_mask, &request->signal_mask, sizeof(box->signal_mask));
 	box->pipe_was_ignored = request->pipe_was_ignored;
 	box->look = request->look;
+	box->warden = box->plan->exec != EXEC_OFF ? request->warden : -1;
 	release_maker(s, GO_READY);
 	return 0;
+}
+
+void spawn_abort(struct spawn *s)
+{
+	release_maker(s, GO_ABORT);
 }
 
 /* ---- how it went ---- */
@@ -185,6 +195,8 @@ int spawn_finish(
 	int status = reap_maker(s);
 	struct report report = s->box.report;
 	bool failed = report.stage != REPORT_NONE;
+	if (s->box.init_apart)
+		prctl(PR_SET_DUMPABLE, 0);
 	close_makers(s);
 	if (!failed && status == 0 && s->box.init_pid > 0 && s->box.payload_pid > 0) {
 		long r = take_hold(s);

@@ -38,6 +38,7 @@ struct spawn_request {
 	sigset_t signal_mask; /* the payload's */
 	bool pipe_was_ignored;
 	struct pty_look look; /* of the payload's terminal, with plan->tty */
+	int warden; /* borrowed until spawn_finish(): where its listener goes, with plan->exec */
 };
 
 /* Start the maker, before anything is known. What fails is told by spawn_plan(). */
@@ -54,6 +55,9 @@ int spawn_plan(struct spawn *s, const struct plan *plan, struct arena *a, struct
 
 /* All is there that the payload needs. -1 with e set (BLAME_HOST). */
 int spawn_payload(struct spawn *s, const struct spawn_request *request, struct error *e);
+
+/* There will be no payload after all: the maker ends, and spawn_finish() finds it gone without a word. */
+void spawn_abort(struct spawn *s);
 
 /*
  * Reap the maker (blocks until its end) and see how it went. 0: the payload runs. -1: it does not;

@@ -25,14 +25,15 @@
  * A warden that has ended or was stopped leaves its runs going; whatever they execute from then on is refused by
  * the kernel (ENOSYS), and the verdict says so.
  */
-enum warden_state { WARDEN_STARTING, WARDEN_SERVING, WARDEN_DRAINING, WARDEN_GONE };
+enum warden_state { WARDEN_NONE, WARDEN_STARTING, WARDEN_SERVING, WARDEN_DRAINING, WARDEN_GONE };
 
 struct warden;
 
+/* All from the loop. */
 struct warden_hooks {
 	void (*ready)(struct warden *w); /* SERVING: payloads may be started */
-	/* GONE; @expected: it had been told to end. @why: what happened, for a person; in its own memory. */
-	void (*gone)(struct warden *w, bool expected, const char *why);
+	/* GONE; @expected: it had been told to end. w->why: what happened, for a person. */
+	void (*gone)(struct warden *w, bool expected);
 	void *data;
 };
 
@@ -41,9 +42,10 @@ struct warden {
 	pid_t pid;
 	int pidfd;
 	int control;
-	uint64_t drain_until_ms;
+	bool expected; /* it had been told to end */
 	bool late; /* it had to be killed after WARDEN_DRAIN_MS */
-	char why[256];
+	uint64_t gone_us; /* monotonic; GONE */
+	char why[320]; /* "was killed by signal 9"; empty: not known yet */
 	struct warden_hooks hooks;
 	uv_poll_t process, answers;
 	uv_timer_t bound;
@@ -51,11 +53,14 @@ struct warden {
 	void (*closed)(struct warden *w);
 };
 
+#define WARDEN_INIT ((struct warden){.pidfd = -1, .control = -1})
+
 /* Where the program is, as zygote_find(). */
 int warden_find(char ret_path[PATH_MAX], struct error *e);
 /*
- * Start it: a vfork and exec; does not wait for READY. The warden is the caller's memory and stays put until
- * @closed of warden_close(). -1 with @e (BLAME_HOST): nothing was begun.
+ * Start it: a vfork and exec; does not wait for READY. The warden is the caller's memory, WARDEN_INIT, and
+ * stays put until @closed of warden_close(). -1 with @e (BLAME_HOST; BLAME_REQUEST for a PATH that is too
+ * long): nothing was begun.
  */
 int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *policy,
 	const char *path_of_box, const struct warden_hooks *hooks, struct error *e);
@@ -63,23 +68,31 @@ int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *po
 void warden_look(struct warden *w);
 /* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what the kernel takes to kill. */
 void warden_shut_down(struct warden *w);
+/* KILL it if it lives, for the reason @why; gone() comes. */
+void warden_kill(struct warden *w, const char *why);
 /* Kill it if it lives, reap it, let go of it. */
 void warden_close(struct warden *w, void (*closed)(struct warden *w));
 
 /* One run of its box. */
 struct warden_run {
-	struct warden_board *board; /* NULL: none */
+	const struct warden_board *board; /* NULL: none */
+	uint64_t started_us; /* monotonic */
 	int socket; /* the payload's end; closed by the caller once the payload has it */
 };
+#define WARDEN_RUN_INIT ((struct warden_run){.socket = -1})
+
 struct warden_run_spec {
 	uint64_t started_us; /* monotonic */
 	int audit; /* borrowed; -1: none */
-	int stderr_fd; /* borrowed; -1: no hints */
+	int stderr_fd; /* borrowed; -1: no hints, but for what comes from the payload itself */
 	uint64_t audit_max_bytes;
 };
 int warden_add_run(struct warden *w, const struct warden_run_spec *spec, struct warden_run *ret,
 	struct error *e);
-/* What it did in this run, into @o->exec; texts in @a. At any time, the last time when all of the run is gone. */
+/*
+ * What it did in this run, and what became of it, into @o->exec, whose mode is the policy's; texts in @a. At any
+ * time, the last time when all of the run is gone.
+ */
 void warden_tell(
 	const struct warden *w, const struct warden_run *r, struct observation *o, struct arena *a);
 void warden_end_run(struct warden_run *r);

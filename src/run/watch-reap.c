@@ -18,6 +18,11 @@
 #define EMPTY_FIRST_LOOK_US 1000
 #define EMPTY_MAX_DOUBLINGS 6
 
+/* The same for a payload that ends traced; after all of these its tracer is told on: a second. */
+#define TRACED_FIRST_LOOK_US 1000
+#define TRACED_MAX_DOUBLINGS 6
+#define TRACED_LOOKS         20
+
 /* How long the namespaces of one that has ended stay for the sake of who waits for its verdict. */
 #define RELEASE_US 1000
 
@@ -187,15 +192,29 @@ static bool has_settled(const struct watch *w)
 		group_empty(w->at.group);
 }
 
-static void on_payload(uv_poll_t *handle, int status, int events)
+/*
+ * The end of a process that is traced is told to its tracer first, while its pidfd is readable all the time:
+ * waiting for that would be a loop that never sleeps.
+ */
+static void wait_for_tracer(struct watch *w)
 {
-	struct watch *w = handle->data;
+	const struct watch_hooks *hooks = &w->at.hooks;
+	unsigned n = w->traced_looks++;
+	uv_poll_stop(&w->payload);
+	if (n == TRACED_LOOKS && hooks->traced)
+		hooks->traced(hooks->data);
+	watch_arm(w, TIMER_TRACED,
+		(uint64_t)TRACED_FIRST_LOOK_US << (n < TRACED_MAX_DOUBLINGS ? n : TRACED_MAX_DOUBLINGS));
+}
+
+static void look_at_payload(struct watch *w)
+{
 	struct group *group = w->at.group;
-	(void)status;
-	(void)events;
 	reap_payload(w);
-	if (!w->at.subject->payload_reaped)
+	if (!w->at.subject->payload_reaped) {
+		wait_for_tracer(w);
 		return;
+	}
 	if (has_settled(w)) {
 		watch_enter(w, WATCH_SETTLING);
 		watch_arm(w, TIMER_RELEASE, RELEASE_US);
@@ -211,6 +230,19 @@ static void on_payload(uv_poll_t *handle, int status, int events)
 		watch_look_empty(w);
 	else if (w->state == WATCH_ENDING && group && group_empty(group))
 		watch_enter(w, WATCH_SETTLING);
+}
+
+static void on_payload(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	look_at_payload(handle->data);
+}
+
+void watch_look_traced(struct watch *w)
+{
+	if (!w->at.subject->payload_reaped)
+		look_at_payload(w);
 }
 
 static void on_init(uv_poll_t *handle, int status, int events)

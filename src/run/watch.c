@@ -53,6 +53,8 @@ void watch_enter(struct watch *w, enum watch_state state)
 	if (over && w->first_kill_us)
 		w->at.o->kill_us = time_monotonic_us() - w->first_kill_us;
 	w->state = state;
+	if (state == WATCH_KILLING && w->at.hooks.killing)
+		w->at.hooks.killing(w->at.hooks.data);
 	if (state == WATCH_SETTLING)
 		watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
 	if (state >= WATCH_SETTLING)
@@ -232,6 +234,8 @@ static const struct {
 	[TIMER_SETTLE] = {on_settle, 1 << WATCH_RUNNING},
 	[TIMER_DENIED] = {tell, 1 << WATCH_SETTLING | 1 << WATCH_GONE},
 	[TIMER_RELEASE] = {on_release, 1 << WATCH_SETTLING},
+	[TIMER_TRACED] = {watch_look_traced,
+		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING | 1 << WATCH_KILLING},
 	[TIMER_EMPTY] = {watch_look_empty, 1 << WATCH_ENDING | 1 << WATCH_KILLING},
 	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };

@@ -65,6 +65,7 @@ enum watch_timer {
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_DENIED, /* the next look for the kernel's word on a denied system call */
 	TIMER_RELEASE, /* the verdict is out: the time to have init end, and the namespaces taken down */
+	TIMER_TRACED, /* the next look whether its tracer has let go of the payload's end */
 	TIMER_EMPTY, /* the next look whether a kept box's run has left anybody */
 	TIMER_CLOSE, /* the next try to remove the group */
 	TIMER_COUNT_,
@@ -89,6 +90,13 @@ struct watch_hooks {
 	 * it no further, and says watch_failed() or watch_started() later; may be NULL.
 	 */
 	void (*kill)(void *data);
+	/* It is KILLING: who serves the program with anything need not any longer; may be NULL. */
+	void (*killing)(void *data);
+	/*
+	 * The payload has ended, and for a second now whoever traces it has kept its status from us: nobody
+	 * is waited for who is stopped, or wants to hold the run up; may be NULL. Once.
+	 */
+	void (*traced)(void *data);
 };
 
 /* All of it is borrowed until the memory of the watch is given back. */
@@ -127,7 +135,7 @@ struct watch {
 	uint64_t started_us; /* monotonic, of the spawn */
 	uint64_t stopped_us; /* how long we were stopped as a job: no limit counts that */
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
-	unsigned oom_looks, empty_looks;
+	unsigned oom_looks, empty_looks, traced_looks;
 	struct timeline *timeline; /* NULL in the first 100 ms, and where nothing can be counted */
 	uint64_t timeline_cpu_us; /* CPU time of our own after the last point */
 	uint64_t timeline_told_us; /* when the hook had it last */
@@ -226,6 +234,8 @@ void watch_sample(struct watch *w);
 
 /* Begin to wait for the payload and, if it is the run's own, for init. */
 void watch_processes(struct watch *w);
+/* The payload has ended, and its tracer may have let go of it: look again. */
+void watch_look_traced(struct watch *w);
 /* Nobody of a kept box's run is left, as far as can be seen. */
 bool watch_is_empty(const struct watch *w);
 /* Nobody may be left: look now, and if somebody is, again when there may be news. */
