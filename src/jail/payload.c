@@ -182,7 +182,8 @@ static long step_listener(struct new_box *box, const struct step *step)
 {
 	(void)step;
 	long r = close_all_but(box->warden, box->kept);
-	long listener = r < 0 ? r : seccomp_install_listener(box->plan->filter, box->plan->n_filter);
+	long listener =
+		r < 0 ? r : seccomp_install_listener(box->plan->filter, box->plan->n_filter);
 	if (listener < 0)
 		return listener;
 	const int fds[] = {(int)listener, 2};

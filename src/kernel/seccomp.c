@@ -29,17 +29,3 @@ long seccomp_install_listener(const struct sock_filter *code, unsigned short n)
 	/* an unknown flag is refused before anything was done */
 	return listener == -EINVAL ? install(code, n, flags) : listener;
 }
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
-
-long seccomp_install_listened(const struct sock_filter *code, unsigned short n)
-{
-	struct sock_fprog program = {.len = n, .filter = (struct sock_filter *)(uintptr_t)code};
-	unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	unsigned killable = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-	long fd = sys_seccomp(SECCOMP_SET_MODE_FILTER, flags | killable, &program);
-
-	return fd == -EINVAL ? sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, &program) : fd;
-}

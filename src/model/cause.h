@@ -7,6 +7,7 @@
 /* Where the exit status of `bulkhead run` comes from. */
 enum status_rule {
 	STATUS_OWN, /* the program's own, or 128+N */
+	STATUS_OWN_OR_126, /* the same; 126 if it never started */
 	STATUS_CUT_OFF, /* the same, but never 0: a limit cut the program off */
 	STATUS_TIMEOUT,
 	STATUS_KILLED, /* 128+9, also where it had time to exit by itself */

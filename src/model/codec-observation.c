@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/codec-fields.h"
+#include "model/codec-observed-exec.h"
 #include "model/verdict.h"
 
 /*
@@ -264,6 +265,7 @@ static const struct field observation_fields[] = {
 	TEXT("kernel", kernel),
 	TEXT("version", version),
 	FIELD_ELSEWHERE("argv"),
+	FIELD_ELSEWHERE("exec"),
 	FIELD_ELSEWHERE("limits"),
 	FIELD_ELSEWHERE("inherited"),
 	{NULL},
@@ -301,6 +303,8 @@ const char *observation_format_json(const struct observation *o, struct arena *a
 	write_array_end(&w);
 	write_limits(&w, o);
 	write_inherited(&w, o);
+	if (o->exec.mode != EXEC_OFF)
+		observed_exec_write(&w, &o->exec);
 	write_object_end(&w);
 	return write_line_take(&w, a);
 }
@@ -361,7 +365,9 @@ static int parse_root(struct fields_reader *r, struct observation *o, const json
 	if (fields_parse(r, observation_fields, o, root) != 0 ||
 		parse_argv(r, o, json_object_get(root, "argv")) != 0 ||
 		parse_by_limit(r, "limits", &limits, json_object_get(root, "limits")) != 0 ||
-		parse_by_limit(r, "inherited", &inherited, json_object_get(root, "inherited")) != 0)
+		parse_by_limit(r, "inherited", &inherited, json_object_get(root, "inherited")) !=
+			0 ||
+		observed_exec_parse(r, &o->exec, json_object_get(root, "exec")) != 0)
 		return error_wrap(r->e, "observation");
 	return 0;
 }

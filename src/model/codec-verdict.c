@@ -4,6 +4,7 @@
 
 #include "base/parse.h"
 #include "base/time.h"
+#include "model/codec-observed-exec.h"
 #include "model/codec-writer.h"
 #include "model/facts.h"
 #include "model/sender.h"
@@ -234,6 +235,8 @@ static void put_facts(struct json_writer *w, const struct verdict *v, const stru
 	put_killer(w, f);
 	put_contributing(w, v);
 	put_suggest(w, v);
+	if (f->o->exec.mode != EXEC_OFF)
+		verdict_exec_write(w, &f->o->exec);
 }
 
 const char *verdict_format_json(

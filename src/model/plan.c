@@ -357,8 +357,7 @@ static void plan_payload_steps(struct plan_build *b)
 	plan_payload(b, .kind = STEP_DROP_CAPS);
 	plan_payload(b, .kind = STEP_CLOSE_FDS);
 	if (b->plan->n_filter)
-		plan_payload(b,
-			.kind = b->plan->exec == EXEC_OFF ? STEP_FILTER : STEP_LISTENER,
+		plan_payload(b, .kind = b->plan->exec == EXEC_OFF ? STEP_FILTER : STEP_LISTENER,
 			.number = b->plan->n_filter);
 	plan_payload(b, .kind = STEP_EXEC, .path = b->plan->argv.v[0]);
 }
@@ -446,9 +445,9 @@ static int check_exec(struct plan_build *b)
 	if (b->policy->exec.mode == EXEC_OFF || (exec->usable && b->host->seccomp))
 		return 0;
 	error_set(b->e, BLAME_HOST, 0, "this host cannot hold an exec policy: %s",
-		!b->host->seccomp ? "its kernel has no seccomp filters"
-			: exec->why   ? exec->why
-				      : "the reason is not known");
+		!b->host->seccomp   ? "its kernel has no seccomp filters"
+			: exec->why ? exec->why
+				    : "the reason is not known");
 	if (exec->remedy)
 		error_hint(b->e, "%s", exec->remedy);
 	return error_hint(b->e, "or run without: exec.mode off");
@@ -501,8 +500,8 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	for (size_t i = 0; i < resolved->notes.n; i++)
 		strv_push(a, &plan.notes, resolved->notes.v[i]);
 	plan.wants_group = host->cgroup.rung != RUNG_NONE;
-	if (check_host(&b) < 0 || check_sections(&b) < 0 || check_exec(&b) < 0 || decide_limits(&b) < 0 ||
-		decide_user(&b) < 0 || decide_filter(&b) < 0)
+	if (check_host(&b) < 0 || check_sections(&b) < 0 || check_exec(&b) < 0 ||
+		decide_limits(&b) < 0 || decide_user(&b) < 0 || decide_filter(&b) < 0)
 		return -1;
 	decide_capture(&b);
 	note_user_namespaces(&b);

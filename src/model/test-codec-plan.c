@@ -158,8 +158,8 @@ static void read_request(struct golden_case *c)
 {
 	static const char *const names[] = {"argv", "policy", "limits", "oom", "read", "write",
 		"hide", "tmpfs", "root", "workdir", "env", "unset", "clear_env", "user", "network",
-		"tty", "log", "key", "best_effort", "user_namespaces", "stdin_is_file", "nice",
-		NULL};
+		"tty", "log", "key", "best_effort", "user_namespaces", "exec", "stdin_is_file",
+		"nice", NULL};
 	struct request *r = &c->asked;
 
 	known(c, "request", c->request, names);
@@ -214,7 +214,8 @@ static void read_cgroup(struct golden_case *c, struct host_cgroup *cg)
 static void read_host(struct golden_case *c)
 {
 	static const char *const names[] = {"uid", "gid", "privileged", "rung", "without", "why",
-		"remedy", "userns", "cpus", "seccomp", "landlock", "mount_setattr", "idmap", NULL};
+		"remedy", "userns", "cpus", "seccomp", "landlock", "mount_setattr", "idmap", "exec",
+		NULL};
 	struct host *h = &c->found;
 
 	known(c, "host", c->host, names);
@@ -233,6 +234,8 @@ static void read_host(struct golden_case *c)
 	h->userns.remedy = text_of(c->host, "remedy", NULL);
 	h->userns.usable = !h->userns.why;
 	h->seccomp = flag_of(c->host, "seccomp", true);
+	h->exec.why = text_of(c->host, "exec", NULL);
+	h->exec.usable = !h->exec.why;
 	h->landlock_abi = (int)number_of(c->host, "landlock", 6);
 	h->mount_setattr = flag_of(c->host, "mount_setattr", true);
 	h->clone_into_cgroup = h->proc_mountable = true;
@@ -321,6 +324,20 @@ static void find_files(struct golden_case *c)
 
 /* ---- request × host → plan ---- */
 
+/* "enforce", "audit": with one rule. */
+static void read_exec(const struct golden_case *c, struct policy_exec *ret)
+{
+	static struct exec_rule rule = {.pattern = "git push"};
+	const char *mode = text_of(c->request, "exec", NULL);
+
+	if (mode)
+		*ret = (struct policy_exec){
+			.mode = strcmp(mode, "audit") == 0 ? EXEC_AUDIT : EXEC_ENFORCE,
+			.default_allow = true,
+			.rules = &rule,
+			.n_rules = 1};
+}
+
 static int make_plan(struct golden_case *c, struct error *e)
 {
 	static char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8", token[] = "API_TOKEN=x",
@@ -343,6 +360,7 @@ static int make_plan(struct golden_case *c, struct error *e)
 		.isolated_base = 1000000000,
 		.random = 2};
 	c->policy.user_namespaces = flag_of(c->request, "user_namespaces", false);
+	read_exec(c, &c->policy.exec);
 	return plan_make(&c->plan, &c->policy, &c->found, &c->resolved, &c->input, c->a, e);
 }
 
@@ -444,7 +462,7 @@ static void write_file(const char *path, const char *text)
 static void hide_filter_size(struct steps *steps)
 {
 	for (size_t i = 0; i < steps->n; i++)
-		if (steps->v[i].kind == STEP_FILTER)
+		if (steps->v[i].kind == STEP_FILTER || steps->v[i].kind == STEP_LISTENER)
 			steps->v[i].number = 1;
 }
 
@@ -496,7 +514,7 @@ static void check_walls(const struct golden_case *c)
 	assert_true(index_of(s, STEP_STDIO) < index_of(s, STEP_CLOSE_FDS));
 	assert_true(index_of(s, STEP_SCOPE) < index_of(s, STEP_RLIMIT)); /* it opens a file */
 	if (c->found.seccomp)
-		assert_int_equal(index_of(s, STEP_FILTER), last - 1);
+		assert_int_equal(index_of(s, c->plan.exec ? STEP_LISTENER : STEP_FILTER), last - 1);
 	if (c->plan.wants_group) {
 		assert_in_range(index_of(s, STEP_GROUPS), 0, last - 1);
 		assert_true(index_of(s, STEP_GROUPS) < index_of(s, STEP_CGROUPNS));

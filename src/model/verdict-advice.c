@@ -117,6 +117,8 @@ static int exit_status(enum cause cause, const struct facts *f)
 	switch (cause_info(cause)->status) {
 	case STATUS_OWN:
 		return own_status(f, true);
+	case STATUS_OWN_OR_126:
+		return f->wait == WAIT_NEVER_STARTED ? EXIT_NOT_EXECUTABLE : own_status(f, true);
 	case STATUS_CUT_OFF:
 		return own_status(f, false);
 	case STATUS_KILLED:

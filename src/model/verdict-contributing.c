@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/sender.h"
+#include "model/verdict-exec.h"
 #include "model/verdict-evidence.h"
 #include "model/words.h"
 
@@ -88,7 +89,8 @@ static void contribute_acts(struct verdict *v, const struct facts *f)
 static void contribute_setup(struct verdict *v, const struct facts *f)
 {
 	if (f->setup == SETUP_NONE || v->cause == CAUSE_SETUP_FAILED ||
-		v->cause == CAUSE_NOT_FOUND || v->cause == CAUSE_NOT_EXECUTABLE)
+		v->cause == CAUSE_NOT_FOUND || v->cause == CAUSE_NOT_EXECUTABLE ||
+		v->cause == CAUSE_EXEC_DENIED)
 		return;
 	contribute(v,
 		arena_printf(f->a, "the set-up failed: %s",
@@ -212,7 +214,8 @@ static void contribute_sender(struct verdict *v, const struct facts *f)
 	int signal = k->signal > 0 ? k->signal : f->signal;
 
 	if (k->known != KILLER_OUTSIDE || signal == 0 || facts_ended_well(f) ||
-		v->cause == CAUSE_EXTERNAL_KILL || v->cause == CAUSE_MEMORY_DAEMON)
+		v->cause == CAUSE_EXTERNAL_KILL || v->cause == CAUSE_MEMORY_DAEMON ||
+		v->cause == CAUSE_EXEC_DENIED)
 		return;
 	contribute(v,
 		arena_printf(f->a, "%s came from %s outside the run%s%s",
@@ -220,11 +223,21 @@ static void contribute_sender(struct verdict *v, const struct facts *f)
 			k->at_known ? words_duration(f->a, k->at_us) : ""));
 }
 
+static void contribute_execs(struct verdict *v, const struct facts *f)
+{
+	const char *said[VERDICT_EXEC_MAX_SAID];
+	size_t n = exec_contributing(said, v, f);
+
+	for (size_t i = 0; i < n; i++)
+		contribute(v, said[i]);
+}
+
 void verdict_add_contributing(struct verdict *v, const struct facts *f)
 {
 	contribute_oom(v, f);
 	contribute_pids(v, f);
 	contribute_acts(v, f);
+	contribute_execs(v, f);
 	contribute_sender(v, f);
 	contribute_setup(v, f);
 	contribute_address_space(v, f);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/sender.h"
+#include "model/verdict-exec.h"
 #include "model/words.h"
 
 #define WHAT_SHOWN  1000
@@ -257,10 +258,20 @@ static void add_full_disk(struct verdict *v, const struct facts *f)
 					d->files_full ? ", no more files" : "")});
 }
 
+static void add_execs(struct verdict *v, const struct facts *f)
+{
+	struct evidence list[VERDICT_EXEC_MAX_EVIDENCE];
+	size_t n = exec_evidence(list, v, f);
+
+	for (size_t i = 0; i < n; i++)
+		push(v, list[i]);
+}
+
 void verdict_add_evidence(struct verdict *v, const struct facts *f)
 {
 	add_setup(v, f);
 	add_status(v, f);
+	add_execs(v, f);
 	add_killer(v, f);
 	if (f->act)
 		add_act(v, f, f->act);

@@ -10,6 +10,7 @@
 #include "model/sender.h"
 #include "model/verdict-advice.h"
 #include "model/verdict-evidence.h"
+#include "model/verdict-exec.h"
 #include "model/verdict-say.h"
 #include "model/why.h"
 
@@ -274,6 +275,8 @@ static const struct rule {
 	void (*say)(struct verdict *v, const struct facts *f);
 	const char *asks;
 } rules[] = {
+	{CAUSE_EXEC_DENIED, exec_ended_it, say_exec_denied,
+		"did the exec policy refuse the program itself, or kill it at an exec?"},
 	{CAUSE_NOT_FOUND, is_not_found, say_not_found,
 		"was the program, or the interpreter it names, missing?"},
 	{CAUSE_NOT_EXECUTABLE, is_not_executable, say_not_executable,
@@ -307,6 +310,8 @@ static const struct rule {
 		"did the kernel end it at the rlimit of CPU time?"},
 	{CAUSE_SYSCALL_DENIED, is_syscall_denied, say_syscall_denied,
 		"did the filter of system calls end it?"},
+	{CAUSE_EXEC_DENIED, exec_may_have_ended_it, say_exec_likely,
+		"did it exit as shells do for a command that the exec policy refused?"},
 	{CAUSE_ADDRESS_SPACE, is_address_space, say_address_space,
 		"did it fail at the limit of its address space?"},
 	{CAUSE_PIDS_LIMIT, is_pids, say_pids_limit,

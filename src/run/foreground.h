@@ -32,7 +32,8 @@ struct foreground {
 	struct warden_run warden_run;
 	struct spawn_request spawn_request;
 	bool payload_begun;
-	struct setup_failure refusal; /* why the payload was not started; what NULL: no reason of a warden */
+	struct setup_failure
+		refusal; /* why the payload was not started; what NULL: no reason of a warden */
 	uv_poll_t maker, signals;
 	int signal_fd;
 	/* What came before the program ran, and is acted on when it does. */

@@ -74,12 +74,15 @@ static const char *why_no_listener(int errnum)
 {
 	switch (errnum) {
 	case EBUSY:
-		return "whoever has started bulkhead listens to its system calls already, and there can be "
-		       "one listener only (some container runtimes and sandboxes do so, and WSL2 with "
+		return "whoever has started bulkhead listens to its system calls already, and "
+		       "there can be "
+		       "one listener only (some container runtimes and sandboxes do so, and WSL2 "
+		       "with "
 		       "mirrored networking); run bulkhead outside of that, or with exec.mode off";
 	case EINVAL:
 	case ENOSYS:
-		return "this kernel has no seccomp user notification (Linux 5.0); use a newer one, or "
+		return "this kernel has no seccomp user notification (Linux 5.0); use a newer one, "
+		       "or "
 		       "exec.mode off";
 	case EPIPE:
 	case ECONNREFUSED:

@@ -56,8 +56,8 @@ int warden_add_run(struct warden *w, const struct warden_run_spec *spec, struct 
 	struct warden_run r = {.started_us = spec->started_us, .socket = -1};
 	int ends[2];
 	if (w->state != WARDEN_SERVING)
-		return error_set(e, BLAME_HOST, 0, "the warden %s",
-			w->why[0] ? w->why : "does not serve");
+		return error_set(
+			e, BLAME_HOST, 0, "the warden %s", w->why[0] ? w->why : "does not serve");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot make a socket for the warden");
 	cleanup_fd int ours = ends[0], its = ends[1];

@@ -223,7 +223,8 @@ static void on_bound(uv_timer_t *handle)
 {
 	struct warden *w = handle->data;
 	w->late = w->state == WARDEN_DRAINING;
-	warden_kill(w, w->late ? "did not end in time, and was killed" : "did not get ready in time");
+	warden_kill(
+		w, w->late ? "did not end in time, and was killed" : "did not get ready in time");
 }
 
 static void note_refusal(struct warden *w, const struct warden_record *record)
@@ -235,8 +236,7 @@ static void note_refusal(struct warden *w, const struct warden_record *record)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	char why[sizeof(w->why)];
-	snprintf(why, sizeof(why), "refused to serve: %s%s%s", text,
-		record->errnum > 0 ? ": " : "",
+	snprintf(why, sizeof(why), "refused to serve: %s%s%s", text, record->errnum > 0 ? ": " : "",
 		record->errnum > 0 ? errno_text(record->errnum) : "");
 	note(w, why);
 }

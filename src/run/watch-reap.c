@@ -204,7 +204,8 @@ static void wait_for_tracer(struct watch *w)
 	if (n == TRACED_LOOKS && hooks->traced)
 		hooks->traced(hooks->data);
 	watch_arm(w, TIMER_TRACED,
-		(uint64_t)TRACED_FIRST_LOOK_US << (n < TRACED_MAX_DOUBLINGS ? n : TRACED_MAX_DOUBLINGS));
+		(uint64_t)TRACED_FIRST_LOOK_US
+			<< (n < TRACED_MAX_DOUBLINGS ? n : TRACED_MAX_DOUBLINGS));
 }
 
 static void look_at_payload(struct watch *w)
