@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -20,6 +21,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "kernel/ptrace.h"
+#include "kernel/seccomp.h"
 
 /* ---- asking ---- */
 
@@ -203,6 +206,64 @@ int probe_proc_mount(void)
 {
 	struct trial trial = {.run = try_proc_mount, .into_cgroup = -1};
 	return try_in_child(&trial).errnum;
+}
+
+/* One that allows all, in a child that ends with it. */
+static struct finding try_listener(void)
+{
+	static const struct sock_filter allow_all[] = {
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	long listener = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+		? -errno
+		: seccomp_install_listener(allow_all, 1);
+	if (listener < 0)
+		return (struct finding){.errnum = (int)-listener, .step = STEP_UNSHARE};
+	close((int)listener);
+	return (struct finding){.errnum = 0};
+}
+
+/* In a user namespace, until it is killed. */
+static _Noreturn void be_traced(int ready)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	struct finding f = try_userns(NULL);
+	ssize_t n = write(ready, &f, sizeof(f));
+	while (n == sizeof(f) && f.errnum == 0)
+		pause();
+	_exit(1);
+}
+
+static struct finding try_exec(void *arg)
+{
+	struct finding f = try_listener();
+	int ends[2];
+	(void)arg;
+	if (f.errnum != 0)
+		return f;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return found(STEP_WITHIN);
+	pid_t pid = fork();
+	if (pid < 0)
+		return found(STEP_WITHIN);
+	if (pid == 0)
+		be_traced(ends[1]);
+	close(ends[1]);
+	if (read(ends[0], &f, sizeof(f)) != sizeof(f))
+		f.errnum = EIO;
+	if (f.errnum == 0)
+		f.errnum = -ptrace_seize(pid);
+	f.step = STEP_WITHIN;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, __WALL);
+	return f;
+}
+
+int probe_exec(bool *ret_listener)
+{
+	struct trial trial = {.run = try_exec, .into_cgroup = -1};
+	struct finding f = try_in_child(&trial);
+	*ret_listener = f.errnum == 0 || f.step == STEP_WITHIN;
+	return f.errnum;
 }
 
 struct tasks {

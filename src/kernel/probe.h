@@ -32,6 +32,12 @@ int probe_userns(bool *ret_made);
 /* Mount a new procfs in a new pid namespace of a new user namespace. 0 or an errno. */
 int probe_proc_mount(void);
 /*
+ * What an exec policy needs: be given the listener of a filter, and trace a process in a user namespace of
+ * its own. 0, or the errno of what failed; *ret_listener tells whether it was the tracing. EBUSY: whoever
+ * has started us has a listener already.
+ */
+int probe_exec(bool *ret_listener);
+/*
  * Have a child enter the cgroup v2 directory @into_cgroup (-1: none) at its birth, and by writing
  * "0" to each of the @n_tasks files; then it exits. 0 or an errno.
  */

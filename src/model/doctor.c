@@ -45,6 +45,11 @@ static bool has_landlock(const struct host *h)
 	return h->landlock_abi > 0;
 }
 
+static bool has_exec(const struct host *h)
+{
+	return h->exec.usable;
+}
+
 static bool has_idmap(const struct host *h)
 {
 	return h->idmapped_mounts;
@@ -111,6 +116,12 @@ static struct cause_of cgroup_cause(const struct host *h, struct arena *a)
 {
 	(void)a;
 	return (struct cause_of){h->cgroup.why_not_better, h->cgroup.remedy};
+}
+
+static struct cause_of exec_cause(const struct host *h, struct arena *a)
+{
+	(void)a;
+	return (struct cause_of){h->exec.why, h->exec.remedy};
 }
 
 static struct cause_of kernel_cause(const struct host *h, struct arena *a)
@@ -187,6 +198,9 @@ static const struct {
 	{"landlock", CAPABILITY_USEFUL, has_landlock,
 		"signals and abstract sockets are kept inside the box too",
 		"namespaces alone keep signals inside the box", kernel_cause},
+	{"exec policies", CAPABILITY_USEFUL, has_exec,
+		"what a policy's exec rules refuse is not executed",
+		"a policy with exec rules is refused", exec_cause},
 	{"idmapped mounts", CAPABILITY_USEFUL, has_idmap,
 		"--user isolated can write where its caller can",
 		"--user isolated writes only what everyone may", idmap_cause},

@@ -73,8 +73,27 @@ static int check_filesystem(const struct policy *p, struct error *e)
 	return check_binds(p, &p->filesystem.read, "read", e);
 }
 
+/* What would let programs in that nobody judges, or before anybody does. */
+static int check_exec_enforced(const struct policy *p, struct error *e)
+{
+	if (p->user_namespaces) {
+		fail(e,
+			"syscalls.user_namespaces undoes exec.mode enforce: who may mount chooses "
+			"what a "
+			"path names");
+		return error_hint(e, "set exec.mode to audit, or do without user namespaces");
+	}
+	if (p->pool.preload.n > 0)
+		return fail(e,
+			"pool.preload starts a program ahead of its run, where exec.mode "
+			"enforce has no run to judge it for");
+	return 0;
+}
+
 static int check_exec(const struct policy *p, struct error *e)
 {
+	if (p->exec.mode == EXEC_ENFORCE)
+		return check_exec_enforced(p, e);
 	if (p->exec.mode != EXEC_OFF || (p->exec.n_rules == 0 && p->exec.default_allow))
 		return 0;
 	fail(e, "exec has rules but exec.mode is off, so that none of them applies");

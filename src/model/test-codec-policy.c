@@ -285,7 +285,7 @@ static void test_values(void **state)
 		"[/d]}\n"
 		"network: host\nuser: 1000:100\n"
 		"env: {set: {A: '', B: no, C: 010, D: 8080}, unset: [X_*], clear: true}\n"
-		"exec: {mode: enforce, default: deny, rules: [{allow: git}, {deny: git push, hint: "
+		"exec: {mode: audit, default: deny, rules: [{allow: git}, {deny: git push, hint: "
 		"x}]}\n"
 		"syscalls: {deny: ['ptrace:kill'], allow: [io_uring_setup],\n"
 		"  user_namespaces: true}\n"
@@ -318,7 +318,7 @@ static void test_values(void **state)
 	assert_string_equal(p.env.set[2].value, "010");
 	assert_string_equal(p.env.set[3].value, "8080");
 	assert_true(p.env.clear);
-	assert_int_equal(p.exec.mode, EXEC_ENFORCE);
+	assert_int_equal(p.exec.mode, EXEC_AUDIT);
 	assert_false(p.exec.default_allow);
 	assert_int_equal(p.exec.n_rules, 2);
 	assert_false(p.exec.rules[1].allow);

@@ -34,6 +34,7 @@ static struct host good_host(void)
 		.proc_mountable = true,
 		.idmapped_mounts = true};
 	h.userns.usable = true;
+	h.exec.usable = true;
 	h.cgroup = (struct host_cgroup){.rung = RUNG_V2,
 		.has_swap = true,
 		.has_kill = true,
@@ -132,6 +133,12 @@ static void test_useful_things_do_not_degrade(void **state)
 	assert_true(doctor.full);
 	assert_false(find("landlock")->ok);
 	assert_non_null(strstr(find("landlock")->why, "6.12.0"));
+	assert_true(find("exec policies")->ok);
+	h.exec = (struct host_exec){.why = "Yama", .remedy = "reboot"};
+	examine(&h);
+	assert_false(find("exec policies")->ok);
+	assert_string_equal(find("exec policies")->why, "Yama");
+	assert_string_equal(find("exec policies")->remedy, "reboot");
 }
 
 /* Nothing of the host can forge a line or break the JSON. */

@@ -39,6 +39,12 @@ static void test_nonsense(void **state)
 		{"exec: {default: deny}\n",
 			"exec has rules but exec.mode is off, so that none of them applies; set "
 			"exec.mode to audit or enforce"},
+		{"exec: {mode: enforce}\nsyscalls: {user_namespaces: true}\n",
+			"syscalls.user_namespaces undoes exec.mode enforce: who may mount chooses "
+			"what a path names; set exec.mode to audit, or do without user namespaces"},
+		{"exec: {mode: enforce}\npool: {size: 1, preload: [python3]}\n",
+			"pool.preload starts a program ahead of its run, where exec.mode enforce "
+			"has no run to judge it for"},
 		{"syscalls: {deny: ['ptrace:kill'], allow: [ptrace]}\n",
 			"'ptrace' is in syscalls.deny and in syscalls.allow"},
 		{"retry: {backoff: 2m}\n", "retry.backoff is above retry.max_backoff"},
@@ -76,6 +82,8 @@ static void test_sense(void **state)
 		"filesystem: {write: [/a], hide: [/a/b]}\nextends: null\n",
 		"syscalls: {deny: [ptrace], allow: [ptrace2]}\n",
 		"breaker: {key: x, cooldown: 1m}\n",
+		"exec: {mode: audit}\nsyscalls: {user_namespaces: true}\n",
+		"exec: {mode: enforce, default: deny}\npool: {size: 1}\n",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -135,7 +135,6 @@ static void count_cause(const char *name, const struct observation *o, struct ar
 static void test_each_cause_has_an_example(void **state)
 {
 	static const bool elsewhere[CAUSE_COUNT_] = {
-		[CAUSE_EXEC_DENIED] = true,
 		[CAUSE_COOLDOWN] = true,
 		[CAUSE_BREAKER_OPEN] = true,
 	};
@@ -158,6 +157,35 @@ static uint32_t next_random(void)
 	random_state ^= random_state >> 17;
 	random_state ^= random_state << 5;
 	return random_state;
+}
+
+static void make_wild_incident(struct exec_incident *i, struct arena *a)
+{
+	static const char *const words[] = {NULL, "", "git", "\x1b[2J\xff", "a b"};
+
+	i->known = next_random() & 1;
+	i->rule = words[next_random() % 5];
+	i->hint = words[next_random() % 5];
+	i->why = words[next_random() % 5];
+	i->called = words[next_random() % 5];
+	i->executable = words[next_random() % 5];
+	i->real_executable = words[next_random() % 5];
+	i->argv = i->real_argv = (struct strv){0};
+	for (unsigned n = next_random() % 4; n > 0; n--)
+		strv_push(a, &i->argv, words[1 + next_random() % 4]);
+	for (unsigned n = next_random() % 3; n > 0; n--)
+		strv_push(a, &i->real_argv, words[1 + next_random() % 4]);
+}
+
+static void make_wild_exec(struct observed_exec *x, struct arena *a)
+{
+	make_wild_incident(&x->first_refused, a);
+	make_wild_incident(&x->last_refused, a);
+	make_wild_incident(&x->first_killed, a);
+	make_wild_incident(&x->payload, a);
+	x->warden_lost = next_random() & 1;
+	x->drain_late = next_random() & 1;
+	x->lost_why = next_random() & 1 ? "\x1b[2J\xff" : NULL;
 }
 
 /* Any bits in any field, but for pointers, which are valid or NULL, and bools, which are 0 or 1. */
@@ -205,6 +233,7 @@ static void make_wild(struct observation *o, struct arena *a)
 	o->denied.name = next_random() & 1 ? words[4] : NULL;
 	o->leader_virtual_peak_sampled = next_random() & 1;
 	o->setup.what = next_random() & 1 ? words[4] : NULL;
+	make_wild_exec(&o->exec, a);
 	static const char *const groups[] = {
 		NULL, "", "/", "//", "/.service/a.scope", "/x\xff.service", "/a.service/b.slice/"};
 	o->killer.cgroup = groups[next_random() % 7];

@@ -15,6 +15,7 @@
 #include "kernel/idmap.h"
 #include "kernel/probe.h"
 #include "run/host-cgroup.h"
+#include "run/host-exec.h"
 
 #define VERSION(major, minor) ((major) << 16 | (minor))
 #define PATH_ROOM             4096
@@ -100,6 +101,7 @@ static void try_everything(struct host *h, struct arena *a)
 	h->proc_mountable = errnum == 0 && probe_proc_mount() == 0;
 	h->idmapped_mounts = h->idmapped_mounts && try_idmapped_mount(h);
 	host_try_cgroup(&h->cgroup, a);
+	host_check_exec(h, a, true);
 }
 
 void host_probe(struct host *ret, struct arena *a, bool deep)

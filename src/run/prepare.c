@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "kernel/scheduler.h"
+#include "run/host-exec.h"
 #include "run/host.h"
 #include "run/isolated.h"
 #include "run/policy-file.h"
@@ -140,6 +141,8 @@ static void learn_host(struct prepared *p, const struct prepare_caller *caller, 
 		p->host = *caller->host;
 	else
 		host_probe(&p->host, a, false);
+	if (p->policy.exec.mode != EXEC_OFF)
+		host_check_exec(&p->host, a, false);
 	if (caller->is_us)
 		return;
 	p->host.cwd = caller->cwd;
