@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "run/prepare.h"
+#include "store/exec-log.h"
 #include "store/record.h"
 #include "cli/verdict-file.h"
 #include "run/group.h"
@@ -47,6 +48,12 @@ static void timeline(void *data, const struct timeline *t)
 	record_timeline(&((struct run *)data)->record, t);
 }
 
+static int exec_log(void *data, uint64_t *ret_max_bytes)
+{
+	*ret_max_bytes = EXEC_LOG_MAX_BYTES;
+	return record_open_execs(&((struct run *)data)->record);
+}
+
 static void fail_setup(struct run *run, const struct error *e, struct arena *a)
 {
 	run->o.setup = (struct setup_failure){.stage = SETUP_HOST,
@@ -60,7 +67,7 @@ static void execute(struct run *run, uint64_t began_us, struct arena *a)
 	run->execution = (struct run_request){
 		.plan = &run->prepared.plan,
 		.host = &run->prepared.host,
-		.hooks = {run, starting, idle, output, timeline},
+		.hooks = {run, starting, idle, output, timeline, exec_log},
 		.began_us = began_us,
 	};
 	for (size_t i = 0; i < run->prepared.plan.notes.n; i++)
