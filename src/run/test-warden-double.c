@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "jail/wire.h"
+#include "warden/wire.h"
+
+/* A warden for test-warden.c that judges nothing: what PATH it is started with says how it behaves. */
+
+static void answer(uint32_t kind, const char *text)
+{
+	struct warden_record record = {
+		.magic = WARDEN_MAGIC, .version = WARDEN_VERSION, .kind = kind, .errnum = 1};
+	/* no zero at the end, if it is as long as that */
+	memcpy(record.text, text, strnlen(text, sizeof(record.text)));
+	wire_send(WARDEN_CONTROL, (struct wire_bytes){&record, sizeof(record)},
+		(struct wire_bytes){0}, NULL, 0);
+}
+
+static void fill_board(int fd)
+{
+	struct warden_board *b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (b == MAP_FAILED)
+		_exit(9);
+	b->started = 5;
+	b->refused = 2;
+	b->killed = 1;
+	/* nothing ends by itself */
+	memset(&b->last_refused, 'x', sizeof(b->last_refused));
+	b->first_killed.pid = 12;
+	b->first_killed.at_us = 77;
+	memcpy(b->first_killed.argv, "git\0\0push", 9);
+	strcpy(b->first_killed.real_executable, "/bin/rm");
+	b->incidents = 2 | 4;
+}
+
+static void take_run(const struct wire_packet *packet)
+{
+	if (packet->n_fds < 2)
+		_exit(8);
+	fill_board(packet->fds[1]);
+	answer(WARDEN_READY, ""); /* out of turn */
+}
+
+int main(void)
+{
+	static struct warden_record record;
+	struct wire_packet packet;
+	if (wire_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) < 0 ||
+		packet.size != sizeof(record) || record.kind != WARDEN_START || packet.n_fds != 1)
+		return 7;
+	static char mode[sizeof(record.path)];
+	memcpy(mode, record.path, sizeof(mode));
+	if (strcmp(mode, "die") == 0)
+		return 3;
+	if (strcmp(mode, "refuse") == 0)
+		answer(WARDEN_REFUSED, "no \x1b[31mlistener");
+	else if (strcmp(mode, "garbage") == 0)
+		write(WARDEN_CONTROL, "hello", 5);
+	else
+		answer(WARDEN_READY, "");
+	if (strcmp(mode, "stop") == 0)
+		raise(SIGSTOP);
+	while (strcmp(mode, "deaf") == 0)
+		pause();
+	while (wire_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) == 0 &&
+		packet.size > 0)
+		if (strcmp(mode, "board") == 0)
+			take_run(&packet);
+	return 0;
+}
