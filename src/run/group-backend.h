@@ -33,7 +33,10 @@ struct group_above {
 	unsigned n;
 };
 
-/* The counters of the groups above by descriptors that are kept, from the base upwards. */
+/*
+ * The counters of the groups above by descriptors that are kept, from the base upwards. That of a box's
+ * group ends with itself: what is above that is above all boxes.
+ */
 struct group_ladder {
 	bool open;
 	unsigned n;
@@ -89,6 +92,7 @@ struct group {
 	struct group *next; /* in there */
 	bool spoiled; /* what was done to it cannot be undone */
 	bool entered; /* group_reset(): nobody else is on his way into it */
+	bool rests; /* group_rest(): no way in is open */
 	bool forgets; /* its peak of memory begins anew when that is asked for */
 	struct group_ladder ladder; /* above its children */
 	int oom_fd;

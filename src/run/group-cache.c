@@ -103,7 +103,7 @@ struct group *group_cache_take(const struct group_spec *spec, enum enforced_by r
 	if (!g)
 		return NULL;
 	/* whatever is wrong with it shows again, and is told, with a new one */
-	if (group_limit(g, spec->limits, by, NULL) < 0) {
+	if (group_wake(g, NULL) < 0 || group_limit(g, spec->limits, by, NULL) < 0) {
 		group_discard(g);
 		return NULL;
 	}

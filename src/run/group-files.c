@@ -10,6 +10,9 @@
 
 static int kept(const struct group *g, enum controller c, const char *name)
 {
+	bool kills = c == CONTROLLER_MEMORY && strcmp(name, "memory.oom_control") == 0;
+	if (kills && g->oom_kill_fd >= 0)
+		return g->oom_kill_fd;
 	for (unsigned i = 0; i < g->n_files; i++)
 		if (g->file[i].controller == c && strcmp(g->file[i].name, name) == 0)
 			return g->file[i].fd;
@@ -76,6 +79,26 @@ void group_get_ready(struct group *g)
 	if (group_fd(g, CONTROLLER_CPU) != group_fd(g, CONTROLLER_CORE))
 		keep(g, CONTROLLER_CPU, "cpu.stat");
 	group_events_fd(g);
+}
+
+/* On v2 the peak is kept: its descriptor knows since when. */
+void group_rest(struct group *g)
+{
+	unsigned left = 0;
+	for (unsigned i = 0; i < g->n_files; i++)
+		if (!g->ops->entry_file && g->file[i].name == g->ops->memory_peak_file)
+			g->file[left++] = g->file[i];
+		else
+			fd_close(g->file[i].fd);
+	g->n_files = left;
+	g->events_fd = fd_close(g->events_fd);
+	for (int i = 0; i < GROUP_LIMITS; i++)
+		g->limit_fd[i] = fd_close(g->limit_fd[i]);
+	while (g->entry.n_tasks > 0)
+		fd_close(g->entry.tasks[--g->entry.n_tasks]);
+	while (g->slow_entry.n_tasks > 0)
+		fd_close(g->slow_entry.tasks[--g->slow_entry.n_tasks]);
+	g->rests = true;
 }
 
 void group_ladder_close(struct group_ladder *l)

@@ -159,7 +159,7 @@ static int open_above(const struct group *g, enum controller c)
 	return own || base < 0 ? base : fcntl(base, F_DUPFD_CLOEXEC, 0);
 }
 
-/* One step of it; false at the top. */
+/* One step of it; false at the top. @g is the one that looks up. */
 static bool add_rung(const struct group *g, struct group_ladder *l, int dir)
 {
 	const struct group_counter *c = g->ops->above;
@@ -174,10 +174,10 @@ static bool add_rung(const struct group *g, struct group_ladder *l, int dir)
 	return true;
 }
 
-static void open_ladder(const struct group *g, struct group_ladder *l)
+static void open_ladder(const struct group *g, struct group_ladder *l, unsigned most)
 {
 	cleanup_fd int dir = open_above(g, g->ops->above->controller);
-	while (add_rung(g, l, dir)) {
+	while (l->n < most && add_rung(g, l, dir)) {
 		int parent = cgroup_open_parent(dir);
 		fd_close(dir);
 		dir = parent;
@@ -185,30 +185,46 @@ static void open_ladder(const struct group *g, struct group_ladder *l)
 	l->open = true;
 }
 
-/* Many groups have the same ones above. */
-static struct group_ladder *ladder_of(const struct group *g)
+/* Its directory is in that of its parent. */
+static bool is_nested(const struct group *g)
 {
-	if (!g->cache)
-		return NULL;
-	return g->parent ? &g->parent->ladder : &g->cache->ladder;
+	bool own = true;
+	int base = g->parent ? group_base_open(g, g->ops->above->controller, &own) : -1;
+	if (own)
+		fd_close(base);
+	return !own;
 }
 
-static void read_ladder(const struct group *g, struct group_ladder *l, struct group_above *ret)
+/* What @l has comes behind what *ret has. */
+static void read_rungs(const struct group *g, const struct group_ladder *l, struct group_above *ret)
 {
 	char text[CGROUP_TEXT_SIZE];
 	const struct group_counter *c = g->ops->above;
-	if (!l->open)
-		open_ladder(g, l);
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n && ret->n < GROUP_MAX_ANCESTORS; i++, ret->n++)
 		for (int j = 0; j < GROUP_MAX_ANCESTOR_COUNTERS; j++) {
-			uint64_t *value = &ret->value[i][j];
+			uint64_t *value = &ret->value[ret->n][j];
 			int fd = l->fd[i][j];
 			if (fd < 0 || cgroup_reread_piece(fd, text, sizeof(text)) <= 0 ||
 				(c[j].key ? cgroup_text_key(text, c[j].key, value)
 					  : cgroup_text_u64(text, value)) < 0)
 				*value = 0; /* no such file, before or after */
 		}
-	ret->n = l->n;
+}
+
+/* Many groups have the same ones above: their files are open once for all of them. */
+static void read_ladder(const struct group *g, struct group_above *ret)
+{
+	struct group_ladder *common = &g->cache->ladder;
+	ret->n = 0;
+	if (is_nested(g)) {
+		if (!g->parent->ladder.open)
+			open_ladder(g, &g->parent->ladder, 1);
+		read_rungs(g, &g->parent->ladder, ret);
+		g = g->parent;
+	}
+	if (!common->open)
+		open_ladder(g, common, GROUP_MAX_ANCESTORS);
+	read_rungs(g, common, ret);
 }
 
 static void read_ancestors(const struct group *g, struct group_above *ret, bool limits)
@@ -229,10 +245,9 @@ static void read_ancestors(const struct group *g, struct group_above *ret, bool 
 
 void group_snapshot(struct group *g)
 {
-	struct group_ladder *l = ladder_of(g);
 	bool counted = g->ops->above->fact != NULL && group_fd(g, g->ops->above->controller) >= 0;
-	if (l && counted)
-		read_ladder(g, l, &g->above);
+	if (g->cache && counted)
+		read_ladder(g, &g->above);
 	else
 		read_ancestors(g, &g->above, false);
 }

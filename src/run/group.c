@@ -145,6 +145,14 @@ static int make_entry(struct group *g, struct error *e)
 	return 0;
 }
 
+int group_wake(struct group *g, struct error *e)
+{
+	if (g->rests && make_entry(g, e) < 0)
+		return -1;
+	g->rests = false;
+	return 0;
+}
+
 /* ---- unmaking ---- */
 
 static void close_entry(struct group_entry *entry)

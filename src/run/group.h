@@ -154,6 +154,14 @@ const char *group_id(const struct group *g);
 void group_get_ready(struct group *g);
 
 /*
+ * Hold few descriptors: nobody will come in for a while, and nothing be read. What is asked of it opens what
+ * it needs again; but for the way in, which is group_wake()'s.
+ */
+void group_rest(struct group *g);
+/* Have the way in again. -1 with @e. Nothing to do for one that does not rest. */
+int group_wake(struct group *g, struct error *e);
+
+/*
  * Read counters (against those of group_open()), peaks and times into @o: counters, usage. To be
  * called when the last process is gone, before group_close(). The names of files are put into @a,
  * because an observation outlives its group.

@@ -13,6 +13,11 @@
  */
 #define LOOK_MS   2
 #define LOOKS_MAX 1000
+/*
+ * Those of kept boxes, and of pools all but so many, hold as few descriptors as they can. Each that was read from
+ * has a page of the kernel's, too.
+ */
+#define AWAKE_MOST 32
 
 static void free_when_closed(struct parked *p);
 
@@ -90,7 +95,10 @@ void parked_ready(struct parked *p)
 	p->state = PARKED_READY;
 	if (p->group)
 		group_reset(p->group); /* what making it took is not its run's */
-	if (p->box && p->box->serving.program == p)
+	bool serves = p->box && p->box->serving.program == p;
+	if (p->group && !serves && (p->box || pools_n_ready(p->engine) >= AWAKE_MOST))
+		group_rest(p->group);
+	if (serves)
 		serve_ready(p->box);
 	else if (p->box)
 		box_parked(p->box, p);
@@ -179,6 +187,8 @@ static const struct group_entry *entry_of(const struct parked *p)
 static int open_talk(struct parked *p, struct error *error)
 {
 	const struct recipe *r = p->recipe;
+	if (p->group && group_wake(p->group, error) < 0)
+		return -1;
 	struct talk_spec spec = {
 		.plan = &r->plan,
 		.image = r->image,
