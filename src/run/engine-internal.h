@@ -170,6 +170,10 @@ void heat_close(struct parked *p);
 struct box *serve_open(struct engine *e, struct pool *pool, struct recipe *r, struct error *error);
 /* Its program is ready: forks may be asked for. */
 bool serve_is_ready(const struct box *b);
+/* And it has not been slow to answer, so that a run can wait for one. */
+bool serve_is_prompt(const struct box *b);
+/* A fork that was asked for has come, or will not. */
+void serve_answered(struct box *b);
 /* Ask for the fork that @p is to be. -1 with @e: close it. */
 int serve_fork(struct parked *p, struct error *e);
 /* The program of @b has said that it is ready. */
@@ -307,6 +311,8 @@ struct box {
 		int filter; /* what a fork puts on top of the program's seccomp filter; -1 */
 		unsigned n_filters; /* the program has so many */
 		ino_t pid_namespace;
+		unsigned asked; /* forks that have not come yet */
+		uint64_t asked_us; /* monotonic: since then none has */
 	} serving;
 	unsigned n_parked; /* made for it and not freed yet */
 	struct body *bodies;

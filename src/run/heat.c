@@ -159,6 +159,7 @@ static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
 	take_back_one(p->heat, &p->heat->init_back, &b->subject.init_pidfd);
 	subject_fini(&b->subject);
 	b->subject = SUBJECT_INIT;
+	b->was_ahead &= fault == WARM_GONE; /* only what was not read can be given to another one */
 	live_failed(b, &why);
 	p->state = PARKED_DOWN;
 	p->body = NULL;
@@ -175,6 +176,8 @@ static void complain(const struct parked *p, enum warm_fault fault)
 		return;
 	if (forked && (fault == WARM_LATE || fault == WARM_MALFORMED))
 		serve_distrust(p->box, "a fork of it does not keep to the protocol");
+	else if (forked && fault == WARM_NO_FORK && p->box->serving.program)
+		heat_complain(p->box->serving.program, warm_fault_text(fault));
 	else if (!forked || p->state != PARKED_READY) /* any run there may kill one that waits */
 		heat_complain(p, warm_fault_text(fault));
 }

@@ -81,6 +81,8 @@ void parked_go_down(struct parked *p)
 	p->state = PARKED_DOWN;
 	p->body = NULL;
 	p->goes_down = true;
+	if (p->heat && p->box && p->group)
+		group_kill(p->group); /* of what a program has cloned besides nobody has told us */
 	if (p->heat)
 		heat_close(p);
 	if (!p->talking)
@@ -326,9 +328,8 @@ static void forget_fork(struct parked *p)
 	static const struct setup_failure unwanted = {.stage = SETUP_BOX,
 		.blame = BLAME_HOST,
 		.what = "the warmed program had not forked yet"};
+	serve_answered(p->box);
 	parked_tell_failed(p, &unwanted);
-	if (p->group)
-		group_kill(p->group);
 	parked_go_down(p);
 }
 

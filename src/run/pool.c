@@ -342,7 +342,7 @@ static struct parked *take(struct pool *p)
 	struct parked *parked = p->ready;
 	bool failed = p->failing;
 	p->failing = false;
-	if (!parked && !failed && p->served && serve_is_ready(p->served)) {
+	if (!parked && !failed && p->served && serve_is_prompt(p->served)) {
 		struct error ignored = ERROR_INIT; /* it is started the ordinary way */
 		parked = parked_open_fork(p->served, NULL, &ignored);
 		e->counts.pool_hits += parked != NULL;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
+#include "base/time.h"
 #include "model/filter.h"
 #include "run/engine-internal.h"
 
@@ -24,6 +24,9 @@
  * its parent could do. Who fails in that is ended, and with it the program that made it; another one is begun
  * in another box when somebody asks again.
  */
+
+/* Who has not answered for so long is not waited for. */
+#define PROMPT_US (US_PER_SEC / 5)
 
 /* ---- the box ---- */
 
@@ -71,6 +74,19 @@ bool serve_is_ready(const struct box *b)
 {
 	const struct parked *p = b->serving.program;
 	return b->state == BOX_READY && p && p->state == PARKED_READY;
+}
+
+bool serve_is_prompt(const struct box *b)
+{
+	const struct serving *s = &b->serving;
+	return serve_is_ready(b) &&
+		(s->asked == 0 || time_monotonic_us() - s->asked_us < PROMPT_US);
+}
+
+void serve_answered(struct box *b)
+{
+	b->serving.asked--;
+	b->serving.asked_us = time_monotonic_us();
 }
 
 /* ---- what the kernel knows of a process ---- */
@@ -157,8 +173,12 @@ int serve_fork(struct parked *p, struct error *e)
 	if (heat_open(p, WARM_FORK_MS, &fork.socket, e) < 0)
 		return -1;
 	p->heat->forked = true;
+	if (p->box->serving.asked++ == 0)
+		p->box->serving.asked_us = time_monotonic_us();
 	int r = warm_fork(&p->box->serving.program->heat->warm, &fork, e);
 	fd_close(fork.socket);
+	if (r < 0)
+		serve_answered(p->box);
 	return r;
 }
 
@@ -167,8 +187,10 @@ bool serve_adopt(struct parked *p, pid_t sender)
 	int pidfd = child_open(sender);
 	const char *fault =
 		pidfd < 0 ? "what it calls a fork is no child of ours" : fault_of(p, sender);
-	if (!fault)
+	if (!fault) {
+		serve_answered(p->box);
 		return heat_adopt_take(p, sender, pidfd);
+	}
 	fd_close(pidfd);
 	serve_distrust(p->box, fault);
 	parked_abort(p);

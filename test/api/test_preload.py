@@ -201,15 +201,211 @@ def test_limits_of_the_policy_hold_while_it_gets_ready(place, daemon, api):
 @pytest.fixture
 def forking(place, daemon, api):
     """A daemon with a warmed Python that is forked."""
-    policy(place, [PYTHON, HELPER, "colorsys", "json"], serve="forks")
+    policy(place, [PYTHON, HELPER, "colorsys", "json", "random"], serve="forks")
     daemon.restart()
     await_pool(api)
     return api
 
 
+def python(api, code, **members):
+    return api.run(["python3", "-c", code], policy="warm", **members)
+
+
+def count(api, what):
+    return api.get("/v1/stats")[what]
+
+
 def test_forks_have_what_was_imported(forking):
-    forks = forking.get("/v1/stats")["forks"]
+    forks = count(forking, "forks")
     for _ in range(2 * SIZE):
-        run = forking.run(["python3", "-c", IS_WARM + "; import os; print(os.getppid())"], policy="warm")
-        assert (cause(run), forking.out(run)) == ("ok", "True\n0\n")
-    assert forking.get("/v1/stats")["forks"] == forks + 2 * SIZE
+        run = python(forking, IS_WARM + "; import os; print(os.getppid(), os.getsid(0) == os.getpid())")
+        assert (cause(run), forking.out(run)) == ("ok", "True\n0 True\n")
+    assert count(forking, "forks") == forks + 2 * SIZE and count(forking, "preload_restarts") == 0
+
+
+def test_many_forks(daemon, forking):
+    """Each its own end and output; and nothing grows."""
+    def one(i):
+        run = python(forking, f"import sys; print({i}); sys.exit({i % 200})")
+        assert (exit_code(run), forking.out(run)) == (i % 200, f"{i}\n")
+
+    def rounds(first):
+        for i in range(first, first + 10):
+            one(i)
+
+    meanwhile(rounds, (0,), (10,))
+    wait_until(lambda: count(forking, "parked") == SIZE, what="what was taken, made anew")
+    before = len(descendants(daemon.pid)), daemon.pipes()
+    meanwhile(rounds, *((first,) for first in range(0, 200, 10)))
+    wait_until(lambda: count(forking, "parked") == SIZE, what="what was taken, made anew")
+    wait_until(lambda: (len(descendants(daemon.pid)), daemon.pipes()) == before, what="the end of the last")
+    assert count(forking, "forks") >= 220 and count(forking, "preload_restarts") == 0
+
+
+def test_a_fork_is_a_run_like_any_other(forking):
+    code = ("import os, resource, sys; print(sys.argv, os.getcwd(), os.environ['X'], 'BULKHEAD_PRELOAD_FD' in os.environ, "
+            "resource.getrlimit(resource.RLIMIT_NOFILE), sys.stdin.read(), os.environ['BULKHEAD']); print('err', file=sys.stderr); sys.exit(7)")
+    run = forking.run(["python3", "-c", code, "a", "b c"], policy="warm", env={"X": "y"}, cwd="/usr", stdin="text",
+                      limits={"nofile": 64})
+    assert exit_code(run) == 7 and run["box"] is None
+    output = forking.output(run["id"])
+    assert output["stdout"].decode() == f"['-c', 'a', 'b c'] /usr y False (64, 64) text {run['id']}\n"
+    assert output["stderr"] == b"err\n"
+    assert exit_code(forking.run(["sh", "-c", "exit 5"], policy="warm")) == 5
+    assert cause(forking.run(["no-such-program"], policy="warm")) == "not_found"
+
+
+def test_nothing_is_left_from_one_fork_to_the_next(forking):
+    """But for what the box has of both: files."""
+    leave = ("import json, os, random, signal, socket; json.left = 1; os.chdir('/'); os.environ['LEFT'] = '1'; os.umask(0); "
+             "signal.signal(signal.SIGUSR1, signal.SIG_IGN); open('/dev/null'); random.seed(1)")
+    look = ("import json, os, random, signal; print(hasattr(json, 'left'), os.getcwd(), 'LEFT' in os.environ, os.umask(0), "
+            "signal.getsignal(signal.SIGUSR1).name, sorted(os.listdir('/proc/self/fd')), os.path.exists('/proc/self/fd/0')); print(random.random())")
+    seen = set()
+    for _ in range(SIZE + 1):
+        assert exit_code(python(forking, leave, stdin="left")) == 0
+    for _ in range(2 * SIZE):
+        first, number = forking.out(python(forking, look)).splitlines()
+        assert first == "False /tmp False 18 SIG_DFL ['0', '1', '2', '3'] True"
+        seen.add(number)
+    assert len(seen) == 2 * SIZE
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/lib/python3/dist-packages/numpy"), reason="there is no numpy here")
+def test_numbers_of_numpy_are_each_forks_own(place, daemon, api):
+    policy(place, ["/usr/bin/python3", HELPER, "numpy", "numpy.random"], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    code = "import numpy; print(numpy.random.random(), (numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum())"
+    numbers = [api.out(api.run(["/usr/bin/python3", "-c", code], policy="warm")).split() for _ in range(SIZE + 1)]
+    assert len({first for first, _ in numbers}) == SIZE + 1 and {last for _, last in numbers} == {"27000000.0"}
+
+
+@pytest.mark.parametrize("code, wanted, signal_number", [
+    ("import os; os.kill(os.getpid(), 9)", ("crash", "external_kill"), 9),
+    ("import os; os.abort()", ("crash",), 6),
+    ("raise SystemExit(3)", ("exit_nonzero",), None),
+    ("import time; time.sleep(60)", ("wall_timeout",), 15),
+])
+def test_each_end_of_a_fork(forking, code, wanted, signal_number):
+    run = python(forking, code, limits={"timeout": f"{seconds(0.5)}", "grace": "1"})
+    assert cause(run) in wanted and run["verdict"]["signal"] == signal_number
+
+
+def test_one_fork_is_ended_and_its_neighbours_go_on(forking):
+    """With its descendants, those that are deaf to TERM and in sessions of their own too."""
+    def begin(argv):
+        run = forking.run(argv, policy="warm", wait=False, limits={"grace": "200ms"})
+        wait_until(lambda: forking.output(run["id"])["stdout"], what="a word of it")
+        return run["id"]
+
+    ends, stays = begin([helper("tree"), "3"]), begin(["python3", "-c", "import time; print('here', flush=True); time.sleep(3)"])
+    forking.request("DELETE", f"/v1/runs/{ends}").expect(200, 202)
+    assert cause(forking.ended(ends)) == "cancelled"
+    assert cause(forking.ended(stays)) == "ok"
+    assert count(forking, "preload_restarts") == 0
+
+
+def test_the_memory_of_a_fork_is_its_own(forking):
+    if not forking.groups():
+        pytest.skip("nothing counts memory here")
+    code = "x = [bytearray(b'x' * (1 << 20)) for _ in range(200)]"
+    run = python(forking, code, limits={"memory": "64M"})
+    assert cause(run) == "memory_limit"
+    assert exit_code(python(forking, code)) == 0
+    # what was imported is the program's
+    assert python(forking, "1")["verdict"]["usage"]["memory_peak_bytes"] < 16 << 20
+    assert count(forking, "preload_restarts") == 0
+
+
+def test_what_a_fork_may_not(forking):
+    """Make siblings, look into the program that it came from, or into forks that wait."""
+    clone = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); print(libc.syscall(56, 0x8011, 0, 0, 0, 0), ctypes.get_errno())"
+    if os.uname().machine == "x86_64":
+        assert forking.out(python(forking, clone)) == "-1 1\n"
+    peek = """
+import os
+for pid in sorted(int(p) for p in os.listdir('/proc') if p.isdigit()):
+    if pid in (1, os.getpid()):
+        continue
+    try:
+        open(f'/proc/{pid}/mem').close()
+        print('looked into', pid)
+    except OSError as error:
+        print(error.strerror)
+"""
+    run = python(forking, peek)  # they may well be hidden from /proc
+    assert exit_code(run) == 0 and set(forking.out(run).splitlines()) <= {"Permission denied"}
+
+
+def test_the_program_ends_and_its_forks_go_on(daemon, forking):
+    """Another one is begun when somebody comes."""
+    run = forking.run(["python3", "-c", "import time; print('here', flush=True); time.sleep(2); raise SystemExit(9)"],
+                      policy="warm", wait=False)
+    wait_until(lambda: forking.output(run["id"])["stdout"], what="a word of it")
+    program = min(warmed(daemon), key=lambda pid: int(read(pid, "stat").rsplit(")", 1)[1].split()[19]))
+    os.kill(program, signal.SIGKILL)
+    wait_until(lambda: count(forking, "preload_restarts") == 1, what="a daemon that has noticed")
+    assert exit_code(python(forking, "raise SystemExit(4)")) == 4
+    wait_until(lambda: count(forking, "parked") == SIZE, 30, "another program")
+    assert forking.out(python(forking, IS_WARM)) == "True\n"
+    assert exit_code(forking.ended(run["id"])) == 9
+    wait_until(lambda: len(daemon.inits()) == 1, what="the end of the first one's box")
+
+
+def test_a_fork_that_kills_all_it_can_ends_no_other_run(daemon, forking):
+    for _ in range(3):
+        assert cause(python(forking, "import os; os.kill(-1, 9)")) in ("ok", "crash", "external_kill")
+        for _ in range(SIZE):
+            assert exit_code(python(forking, "raise SystemExit(4)")) == 4
+
+
+def test_a_program_with_threads_is_not_forked(place, daemon, api):
+    module = place.file("busy.py", "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n")
+    policy(place, [PYTHON, HELPER, "busy"], serve="forks", more=f"env: {{set: {{PYTHONPATH: '{module.parent}'}}}}\n")
+    daemon.restart()
+    for _ in range(3):
+        assert exit_code(python(api, "raise SystemExit(4)")) == 4
+    wait_until(lambda: "2 threads" in daemon.said(), what="a word of it in the log")
+
+
+def test_forks_of_another_language(place, daemon, api):
+    """The protocol, in C."""
+    policy(place, [helper("forks")], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    for i in range(2 * SIZE):
+        run = api.run(["sh", "-c", f"cat; pwd; echo $X; exit {i}"], policy="warm", stdin="in\n", cwd="/usr", env={"X": "y"})
+        assert (exit_code(run), api.out(run)) == (i, "in\n/usr\ny\n")
+    assert cause(api.run(["no-such-program"], policy="warm")) == "not_found"
+    assert count(api, "forks") >= 2 * SIZE and count(api, "preload_restarts") == 0
+
+
+LIES = {
+    "deaf": None, "dies": "ended", "plain": "no child", "itself": "another process", "twice": "protocol", "silent": None,
+    "outside": "groups", "crowd": "session", "loose": "filter", "garbage": "protocol", "refuses": "fork", "again": "protocol",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_program_that_lies(place, daemon, api, lie):
+    """It costs no run, is said, and is gone when the daemon is told to stop."""
+    policy(place, [helper("forks"), lie], serve="forks")
+    daemon.restart()
+    for i in range(4):
+        run = api.run(["sh", "-c", f"exit {i}"], policy="warm")
+        assert exit_code(run) == i
+        time.sleep(0.1)
+    if LIES[lie] and not (lie == "outside" and not api.groups()):
+        wait_until(lambda: LIES[lie] in daemon.said(), what="a word of it in the log")
+    assert len(daemon.said().splitlines()) < 40
+    assert daemon.stop() < seconds(1)
+
+
+def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api):
+    policy(place, [helper("forks"), "strays"], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    for i in range(SIZE):
+        assert exit_code(api.run(["sh", "-c", f"exit {i}"], policy="warm")) == i
+    assert daemon.stop() < seconds(1)
