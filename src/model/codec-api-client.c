@@ -315,6 +315,11 @@ static int own_status(const json_t *root, bool zero_allowed, bool *ret_is_likely
 	return 128 + (signal > 0 ? signal : SIGTERM);
 }
 
+static bool has_none(const json_t *root)
+{
+	return get_small(root, "exit_code", 255) < 0 && get_small(root, "signal", 64) < 0;
+}
+
 static int exit_status(enum cause cause, const json_t *root, bool *ret_is_likely)
 {
 	static const int fixed[] = {
@@ -326,6 +331,8 @@ static int exit_status(enum cause cause, const json_t *root, bool *ret_is_likely
 		[STATUS_NOT_RUN] = EXIT_NOT_RUN,
 	};
 	enum status_rule rule = cause_info(cause)->status;
+	if (rule == STATUS_OWN_OR_126)
+		rule = has_none(root) ? STATUS_NOT_EXECUTABLE : STATUS_OWN;
 	if (rule == STATUS_OWN || rule == STATUS_CUT_OFF)
 		return own_status(root, rule == STATUS_OWN, ret_is_likely);
 	return fixed[rule];

@@ -230,6 +230,12 @@ static void verdicts_say_how_to_end(void **state)
 		{"{\"cause\":\"setup_failed\",\"summary\":\"s\"}", 125, "setup_failed: s"},
 		{"{\"cause\":\"not_found\",\"summary\":\"s\",\"exit_code\":9}", 127,
 			"not_found: s"},
+		{"{\"cause\":\"exec_denied\",\"summary\":\"s\",\"exit_code\":null,\"signal\":null}",
+			126, "exec_denied: s"},
+		{"{\"cause\":\"exec_denied\",\"summary\":\"s\",\"exit_code\":null,\"signal\":9}",
+			137, "exec_denied: s"},
+		{"{\"cause\":\"exec_denied\",\"summary\":\"s\",\"exit_code\":127}", 127,
+			"exec_denied: s"},
 		{"{\"cause\":\"not_executable\",\"summary\":\"s\"}", 126, "not_executable: s"},
 		{"{\"cause\":\"breaker_open\",\"summary\":\"s\"}", 75, "breaker_open: s"},
 		/* what cannot be is not believed, and never 0 */
