@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/time.h"
 #include "jail/wire.h"
 #include "run/warden.h"
 
@@ -153,15 +155,28 @@ static void tell_incidents(
 			*all[i].to = read_incident(all[i].from, a);
 }
 
+/*
+ * Its listeners and its socket are closed before it can be reaped: a run may have ended of that before the
+ * loop has seen the warden's end.
+ */
+static bool is_ending(const struct warden *w)
+{
+	struct pollfd control = {.fd = w->control, .events = POLLIN};
+	return w->state == WARDEN_SERVING && poll(&control, 1, 0) > 0 &&
+		(control.revents & (POLLHUP | POLLERR));
+}
+
 static void tell_end(const struct warden *w, const struct warden_run *r, struct observed_exec *o,
 	struct arena *a)
 {
-	o->warden_lost = w->state == WARDEN_GONE && !w->expected;
+	bool ending = is_ending(w);
+	uint64_t at_us = ending ? time_monotonic_us() : w->gone_us;
+	o->warden_lost = ending || (w->state == WARDEN_GONE && !w->expected);
 	o->drain_late = w->late;
 	if (!o->warden_lost)
 		return;
-	o->lost_at_us = w->gone_us > r->started_us ? w->gone_us - r->started_us : 0;
-	o->lost_why = arena_strdup(a, w->why);
+	o->lost_at_us = at_us > r->started_us ? at_us - r->started_us : 0;
+	o->lost_why = arena_strdup(a, w->why[0] ? w->why : "ended without a word");
 }
 
 void warden_tell(
