@@ -123,6 +123,7 @@ static long unpack(struct entry *e)
 	long r = plan_image_decode(
 		(const void *)at, e->plan_size, &e->plan, &e->room, &e->image_flags);
 	e->box.plan = &e->plan;
+	e->box.init_apart |= e->plan.exec != EXEC_OFF;
 	return r;
 }
 

@@ -18,7 +18,8 @@
  * The kernel lets a daemon that is not root write the id maps, and enter a box, only of processes that
  * are dumpable. The maker is until it has its maps; init, with the box's capabilities, may be, for
  * nothing inside can trace it then. A payload, which lives among strangers, never is: so init does not
- * share its memory there (new_box.init_apart).
+ * share its memory there (new_box.init_apart). The same under an exec policy, where the payload makes
+ * its memory dumpable just before its exec, as its warden has to trace it.
  *
  * Steps of plan->payload by when they are done:
  *

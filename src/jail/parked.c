@@ -98,20 +98,25 @@ static bool is_sealed(int fd, size_t size)
 	return sys_fcntl(fd, F_GET_SEALS, 0) == all && sys_lseek(fd, 0, SEEK_END) == (off_t)size;
 }
 
+/* How many descriptors come before that of the words. */
+static unsigned n_before_words(const struct talk_down *go)
+{
+	return (go->tty ? 0 : 3) + go->warden;
+}
+
 /* The words, wherever they are; NULL: they are not as the record says. */
 static const char *find_words(struct entry *e, const struct wire_packet *packet)
 {
 	const struct talk_down *go = &e->go.head;
-	unsigned n_stdio = go->tty ? 0 : 3;
+	unsigned n = n_before_words(go);
 	if (go->words_bytes <= WIRE_MAX_WORDS)
-		return packet->n_fds == n_stdio && packet->size == sizeof(*go) + go->words_bytes
+		return packet->n_fds == n && packet->size == sizeof(*go) + go->words_bytes
 			? e->go.words
 			: NULL;
-	if (packet->n_fds != n_stdio + 1 || packet->size != sizeof(*go) ||
-		go->words_bytes > WIRE_MAX_MEMFD ||
-		!is_sealed(packet->fds[n_stdio], go->words_bytes))
+	if (packet->n_fds != n + 1 || packet->size != sizeof(*go) ||
+		go->words_bytes > WIRE_MAX_MEMFD || !is_sealed(packet->fds[n], go->words_bytes))
 		return NULL;
-	long at = sys_mmap(NULL, go->words_bytes, PROT_READ, MAP_PRIVATE, packet->fds[n_stdio], 0);
+	long at = sys_mmap(NULL, go->words_bytes, PROT_READ, MAP_PRIVATE, packet->fds[n], 0);
 	return at < 0 && at > -4096 ? NULL : (const char *)at;
 }
 
@@ -173,12 +178,19 @@ static long take_go(struct entry *e, const struct wire_packet *packet)
 {
 	const struct talk_down *go = &e->go.head;
 	if (packet->size < sizeof(*go) || go->magic != WIRE_MAGIC || go->kind != TALK_GO ||
-		go->tty > 1 || go->n_rlimits > WIRE_MAX_RLIMITS || !is_bool(&go->look.has_modes))
+		go->tty > 1 || go->warden != (e->plan.exec != EXEC_OFF) ||
+		go->n_rlimits > WIRE_MAX_RLIMITS || !is_bool(&go->look.has_modes))
 		return -EPROTO;
 	long r = take_words(e, packet);
-	for (int i = 0; i < 3 && r == 0; i++)
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 3; i++)
 		e->box.stdio[i] = go->tty ? -1 : packet->fds[i];
-	return r;
+	e->plan.tty = go->tty;
+	if (go->warden)
+		e->box.warden = packet->fds[go->tty ? 0 : 3];
+	e->box.kept = TALK_SOCKET; /* what fails from here on is still told */
+	return 0;
 }
 
 /* Those that a limit forbids to raise are lowered only, as those of the plan. */

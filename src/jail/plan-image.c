@@ -45,6 +45,7 @@ static const uint8_t kinds[STEP_COUNT_] = {
 	[STEP_STDIO] = IN_PAYLOAD,
 	[STEP_CLOSE_FDS] = IN_PAYLOAD,
 	[STEP_FILTER] = IN_PAYLOAD,
+	[STEP_LISTENER] = IN_PAYLOAD,
 	[STEP_EXEC] = IN_PAYLOAD,
 };
 
@@ -62,11 +63,12 @@ static bool find_parts(const void *image, size_t size, struct reader *r)
 	const struct plan_image_header *h = image;
 	if (size < sizeof(*h) || size > PLAN_IMAGE_MAX || (uintptr_t)image % _Alignof(uint64_t))
 		return false;
-	if (h->magic != PLAN_IMAGE_MAGIC || h->version != PLAN_IMAGE_VERSION || h->zero != 0 ||
-		h->flags & ~(uint32_t)PLAN_IMAGE_FLAGS_ALL_ || h->n_box > PLAN_MAX_STEPS ||
-		h->n_payload == 0 || h->n_payload > PLAN_MAX_STEPS || h->n_filter > UINT16_MAX ||
-		h->n_writable > PLAN_IMAGE_WRITABLE || h->n_slots > PLAN_MAX_SLOTS ||
-		h->strings_bytes == 0 || h->strings_bytes > PLAN_IMAGE_MAX)
+	if (h->magic != PLAN_IMAGE_MAGIC || h->version != PLAN_IMAGE_VERSION ||
+		h->exec > EXEC_ENFORCE || h->flags & ~(uint32_t)PLAN_IMAGE_FLAGS_ALL_ ||
+		h->n_box > PLAN_MAX_STEPS || h->n_payload == 0 || h->n_payload > PLAN_MAX_STEPS ||
+		h->n_filter > UINT16_MAX || h->n_writable > PLAN_IMAGE_WRITABLE ||
+		h->n_slots > PLAN_MAX_SLOTS || h->strings_bytes == 0 ||
+		h->strings_bytes > PLAN_IMAGE_MAX)
 		return false;
 	const char *at = (const char *)image + sizeof(*h);
 	*r = (struct reader){.header = h, .steps = (const struct plan_image_step *)at};
@@ -130,6 +132,17 @@ static bool ends_with_exec(const struct step *v, size_t n)
 	return true;
 }
 
+/* Without one there would be an exec policy that nobody holds. */
+static bool has_listener(const struct step *v, size_t n, bool wanted)
+{
+	size_t filters = 0, listeners = 0;
+	for (size_t i = 0; i < n; i++) {
+		filters += v[i].kind == STEP_FILTER;
+		listeners += v[i].kind == STEP_LISTENER;
+	}
+	return wanted ? listeners == 1 && filters == 0 : listeners == 0;
+}
+
 static bool read_writable(const struct reader *r, const char **v)
 {
 	for (uint32_t i = 0; i < r->header->n_writable; i++)
@@ -147,7 +160,9 @@ long plan_image_decode(const void *image, size_t size, struct plan *ret, struct 
 	const struct plan_image_header *h = r.header;
 	if (!read_steps(&r, 0, h->n_box, IN_BOX, room->box) ||
 		!read_steps(&r, h->n_box, h->n_payload, IN_PAYLOAD, room->payload) ||
-		!ends_with_exec(room->payload, h->n_payload) || !read_writable(&r, room->writable))
+		!ends_with_exec(room->payload, h->n_payload) ||
+		!has_listener(room->payload, h->n_payload, h->exec != EXEC_OFF) ||
+		!read_writable(&r, room->writable))
 		return -EPROTO;
 	*ret = (struct plan){
 		.new_network = h->flags & PLAN_IMAGE_NEW_NETWORK,
@@ -157,6 +172,7 @@ long plan_image_decode(const void *image, size_t size, struct plan *ret, struct 
 		.n_slots = (int)h->n_slots,
 		.filter = r.filter,
 		.n_filter = (unsigned short)h->n_filter,
+		.exec = (enum exec_mode)h->exec,
 		.writable = {.v = room->writable, .n = h->n_writable},
 	};
 	memcpy(ret->cpu_mask, h->cpu_mask, sizeof(ret->cpu_mask));

@@ -18,7 +18,7 @@
  * machine's own: both ends are one build on one machine.
  */
 #define PLAN_IMAGE_MAGIC    0x706c616eu /* "plan" */
-#define PLAN_IMAGE_VERSION  1u
+#define PLAN_IMAGE_VERSION  2u
 #define PLAN_IMAGE_MAX      (1u << 20)
 #define PLAN_IMAGE_WRITABLE 256
 #define PLAN_IMAGE_NONE     UINT32_MAX
@@ -34,7 +34,8 @@ struct plan_image_header {
 	uint32_t magic, version;
 	uint32_t flags;
 	uint32_t n_box, n_payload, n_filter, n_writable, n_slots;
-	uint32_t strings_bytes, zero;
+	uint32_t strings_bytes;
+	uint32_t exec; /* enum exec_mode: not EXEC_OFF, and GO comes with the warden's socket */
 	uint64_t cpu_mask[16];
 };
 

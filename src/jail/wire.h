@@ -26,7 +26,7 @@
  * by the kernel (SCM_CREDENTIALS); that a pid in one is a child's is asked of it before it is believed.
  */
 #define WIRE_MAGIC   0x62756c6bu /* "bulk" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 enum zygote_kind { ZYGOTE_BOX = 1, ZYGOTE_ENTRY = 2 };
 
@@ -71,7 +71,8 @@ enum talk_kind {
 	TALK_FAILED, /* from either: the last record */
 	/* from the daemon */
 	TALK_MAPS,
-	TALK_GO, /* descriptors: stdin, stdout, stderr unless tty, then the words if in a memfd */
+	TALK_GO, /* descriptors: stdin, stdout, stderr unless tty; the warden's socket if there is
+		  * one; then the words if in a memfd */
 	TALK_COUNT_,
 };
 
@@ -99,6 +100,8 @@ struct talk_down {
 	uint32_t words_bytes;
 	uint32_t tty; /* 0 or 1 */
 	uint32_t n_rlimits;
+	uint32_t warden; /* 0 or 1, as the plan has an exec policy or not: its socket comes along */
+	uint32_t zero;
 	struct {
 		uint64_t resource, soft, hard;
 	} rlimits[WIRE_MAX_RLIMITS];
@@ -109,7 +112,7 @@ _Static_assert(sizeof(struct zygote_request) == 48 + 4 * WIRE_MAX_SLOTS, "fixed"
 _Static_assert(sizeof(struct zygote_reply) == 24, "fixed");
 _Static_assert(sizeof(struct talk_up) == 16 + sizeof(struct report), "fixed");
 _Static_assert(
-	sizeof(struct talk_down) == 32 + 24 * WIRE_MAX_RLIMITS + sizeof(struct pty_look), "fixed");
+	sizeof(struct talk_down) == 40 + 24 * WIRE_MAX_RLIMITS + sizeof(struct pty_look), "fixed");
 
 /*
  * Send @size bytes at @data with @n descriptors as one packet; @words, if any, are bytes behind them.

@@ -131,6 +131,12 @@ void box_parked_freed(struct box *b)
 	finish(b);
 }
 
+void box_ward_freed(struct box *b)
+{
+	b->n_wards--;
+	finish(b);
+}
+
 void box_park_ahead(struct box *b)
 {
 	struct error e = ERROR_INIT;
@@ -253,6 +259,8 @@ static void finish(struct box *b)
 	if (b->state != BOX_STOPPING || b->bodies || b->finishing)
 		return;
 	drop_parked(b);
+	ward_let_go(b->ward);
+	b->ward = NULL;
 	if (b->n_parked > 0)
 		return;
 	if (b->init.pidfd >= 0) {
@@ -261,6 +269,8 @@ static void finish(struct box *b)
 			uv_timer_start(&b->look, look_for_strays, LOOK_MS, 0);
 		return;
 	}
+	if (b->n_wards > 0)
+		return;
 	b->finishing = true;
 	b->looks = 0;
 	uv_timer_stop(&b->look);

@@ -13,6 +13,7 @@
 #include "run/prepare.h"
 #include "run/queue.h"
 #include "run/talk.h"
+#include "run/warden.h"
 #include "run/warm.h"
 #include "run/watch.h"
 #include "run/zygote-link.h"
@@ -58,6 +59,46 @@ void recipe_hold(struct recipe *r);
 void recipe_let_go(struct recipe *r);
 bool recipe_is_for_one(const struct recipe *r);
 
+/* ---- ward.c ---- */
+
+/*
+ * The warden of one box, of those with an exec policy. Held by the kept box, or by a parked payload with a
+ * box of its own, and by each run that it judges. When the last has let go it is shut down, and freed when
+ * that is over. Runs go on without it when it is lost, and what they execute is refused; the next run of a
+ * kept box gets another one.
+ */
+struct ward {
+	struct warden warden;
+	struct engine *engine;
+	struct box *box; /* kept; NULL: one of a single run */
+	struct ward *next, **at; /* of the engine's */
+	unsigned holders;
+	struct body *awaiting; /* runs that begin when it serves */
+};
+
+/* @box NULL: for a single run's. NULL with @error: nothing has begun. */
+struct ward *ward_open(
+	struct engine *e, const struct recipe *r, struct box *box, struct error *error);
+void ward_hold(struct ward *w);
+/* NULL is let go, too. */
+void ward_let_go(struct ward *w);
+/*
+ * Have @b, which has an exec policy, judged by the warden of its box, or by a new one where that is lost.
+ * 1: its payload may get its command, with b->warden_run.socket. 0: live_parked() is called again, or the
+ * run aborted. -1 with @error.
+ */
+int ward_take_run(struct body *b, struct error *error);
+/* It does not wait for that any more. */
+void ward_forget(struct body *b);
+/* What the warden did, into b->o. */
+void ward_tell(struct body *b);
+/* @failure, if there was one because the warden is lost. */
+void ward_blame(const struct body *b, struct setup_failure *failure);
+/* The run is over: nothing of it is judged any more. */
+void ward_end_run(struct body *b);
+/* To begin with, and when there is none left. */
+void wards_init(struct engine *e);
+
 /* ---- parked.c ---- */
 
 /*
@@ -88,6 +129,7 @@ struct parked {
 	struct parked *next_of_all, **at_of_all;
 	struct arena a; /* the words of its talk */
 	struct talk talk;
+	struct ward *ward; /* of a box of its own with an exec policy; else NULL */
 	struct group *group; /* NULL on a host without; the body's from running() on */
 	enum enforced_by by[LIMIT_COUNT_];
 	struct share share;
@@ -233,6 +275,9 @@ struct body {
 	bool was_ahead; /* its parked payload was made before it came */
 	struct parked *taken; /* from the pool, while it is being started */
 	struct post end; /* it ends without having started */
+	struct ward *ward; /* held; NULL: nothing is judged */
+	struct warden_run warden_run;
+	struct body *next_awaiting, **at_awaiting; /* of the ward's */
 	int early_signal; /* for the payload as soon as there is one; 0: none */
 	uid_t early_uid;
 	uint64_t began_us; /* monotonic */
@@ -299,6 +344,8 @@ struct box {
 	struct group *group;
 	struct talk_box inside;
 	struct child init;
+	struct ward *ward; /* NULL without an exec policy */
+	unsigned n_wards; /* its own that are not freed */
 	struct parked *spare; /* the next run's; NULL: none, it is made when there is one */
 	/*
 	 * Of one in which forks are served. Nobody has asked for it by name, so it is not shown. It ends
@@ -338,6 +385,7 @@ void box_parked(struct box *b, struct parked *p);
 void box_failed(struct box *b, struct parked *p, const struct setup_failure *why);
 /* One made for it is freed. */
 void box_parked_freed(struct box *b);
+void box_ward_freed(struct box *b);
 /* A run in it begins, and is over. */
 void box_add(struct box *b, struct body *body);
 void box_subtract(struct box *b, struct body *body);
@@ -402,10 +450,12 @@ struct engine {
 	struct pools pools;
 	struct parked *parked; /* all of them */
 	struct witness_post witnesses;
+	struct ward *wards;
+	uv_signal_t child_stopped; /* active as long as there are wards */
 	struct group_cache *groups; /* of runs that have ended, to be used again */
 	int null_fd;
 	struct engine_stats counts;
-	unsigned n_bodies, n_boxes, n_parked; /* that are not freed */
+	unsigned n_bodies, n_boxes, n_parked, n_wards; /* that are not freed */
 	bool stopping, stopped_told;
 	uv_timer_t stop_bound;
 	void (*stopped)(void *data);

@@ -198,8 +198,9 @@ static int make_box(
 	struct box *b = box_new(e, r, &share);
 	if (cwd && !(b->cwd = strdup(cwd)))
 		out_of_memory();
-	if ((!r->plan.wants_group ||
-		    group_open(&b->group, &e->host.cgroup, &spec, by, error) == 0) &&
+	if ((r->plan.exec == EXEC_OFF || (b->ward = ward_open(e, r, b, error))) &&
+		(!r->plan.wants_group ||
+			group_open(&b->group, &e->host.cgroup, &spec, by, error) == 0) &&
 		(b->spare = parked_open(e, r, b, NULL, error))) {
 		*ret = b;
 		return 0;

@@ -108,6 +108,7 @@ static void init_lists(struct engine *e)
 	e->groups = group_cache_new(GROUPS_KEPT);
 	e->ended_last = &e->ended_first;
 	e->gone_last = &e->gone_first;
+	wards_init(e);
 	e->admit.act = engine_admit;
 	e->over.act = on_over;
 	posts_init(&e->posts, e->loop);
@@ -201,7 +202,8 @@ static void tell_stopped(struct engine *e)
 static void on_over(struct post *post)
 {
 	struct engine *e = ENGINE_OF(post, struct engine, over);
-	if (e->stopping && e->n_bodies == 0 && e->n_boxes == 0 && e->n_parked == 0)
+	if (e->stopping && e->n_bodies == 0 && e->n_boxes == 0 && e->n_parked == 0 &&
+		e->n_wards == 0)
 		tell_stopped(e);
 }
 
@@ -214,8 +216,9 @@ void engine_less(struct engine *e)
 static void on_stop_bound(uv_timer_t *timer)
 {
 	struct engine *e = timer->data;
-	log_line("warning: %u runs, %u boxes and %u parked processes have not ended in time",
-		e->n_bodies, e->n_boxes, e->n_parked);
+	log_line("warning: %u runs, %u boxes, %u parked processes and %u wardens have not ended in "
+		 "time",
+		e->n_bodies, e->n_boxes, e->n_parked, e->n_wards);
 	tell_stopped(e);
 }
 
@@ -285,14 +288,15 @@ static void unref(uv_handle_t *handle, void *arg)
  */
 void engine_close(struct engine *e)
 {
-	if (e->n_bodies || e->n_boxes || e->n_parked) {
+	if (e->n_bodies || e->n_boxes || e->n_parked || e->n_wards) {
 		uv_walk(e->loop, unref, NULL);
 		return;
 	}
 	live_forget_all(e);
 	box_forget_all(e);
 	posts_run(&e->posts);
-	e->open_handles = 4;
+	e->open_handles = 5;
+	uv_close((uv_handle_t *)&e->child_stopped, on_closed);
 	uv_close((uv_handle_t *)&e->pools.later, on_closed);
 	posts_close(&e->posts, on_posts_closed);
 	uv_close((uv_handle_t *)&e->stop_bound, on_closed);

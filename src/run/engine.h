@@ -77,6 +77,11 @@ struct engine_hooks {
 	void (*timeline)(void *data, struct live *live, const struct timeline *t);
 	/* Just before the verdict: what only the record knows goes into @o. */
 	void (*settled)(void *data, struct live *live, struct observation *o);
+	/*
+	 * Of a run with an exec policy: a file for its exec.jsonl, which is borrowed, and how long that may
+	 * become; -1: none. May be NULL.
+	 */
+	int (*exec_log)(void *data, struct live *live, uint64_t *ret_max_bytes);
 	/* Before anybody who waits is told. Also for one that never left the queue (without begun). */
 	void (*ended)(void *data, struct live *live, struct observation *o, const struct verdict *v,
 		const char *verdict_json);
@@ -215,6 +220,8 @@ struct engine_stats {
 	uint64_t forks; /* runs that were forked from a warmed program */
 	uint64_t preload_restarts; /* programs that served forks and have ended unasked */
 	uint64_t memory_promised_bytes, memory_bytes;
+	unsigned wardens;
+	uint64_t wardens_lost, execs_started, execs_refused, execs_killed;
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret);
 

@@ -160,6 +160,7 @@ void live_discard(struct live *l)
 
 void live_release(struct body *b)
 {
+	ward_end_run(b);
 	if (b->box && b->at_in_box)
 		box_subtract(b->box, b);
 	subject_fini(&b->subject);

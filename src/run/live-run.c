@@ -84,6 +84,7 @@ static void on_settled(void *data)
 	struct body *b = data;
 	live_close_stdio(b); /* ours of the output: then it ends where nobody else writes */
 	output_close(&b->output, 0);
+	ward_tell(b);
 	watch_conclude(&b->watch);
 	live_conclude(b);
 }
@@ -119,6 +120,22 @@ static void on_kill(void *data)
 		parked_abort(b->parked);
 }
 
+/* Nothing that it would be asked is wanted any more. */
+static void on_killing(void *data)
+{
+	struct body *b = data;
+	if (b->ward && !b->box)
+		warden_shut_down(&b->ward->warden);
+}
+
+static void on_traced(void *data)
+{
+	struct body *b = data;
+	if (b->ward)
+		warden_kill(&b->ward->warden,
+			"held up the end of a process for a second, and was killed");
+}
+
 static void watch(struct body *b)
 {
 	struct watch_spec spec = {
@@ -138,7 +155,9 @@ static void watch(struct body *b)
 			.settled = on_settled,
 			.gone = on_gone,
 			.timeline = on_timeline,
-			.kill = on_kill},
+			.kill = on_kill,
+			.killing = on_killing,
+			.traced = on_traced},
 	};
 	b->watched = true;
 	watch_init(&b->watch, &spec);
@@ -287,7 +306,11 @@ static int go(struct body *b, struct error *e)
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
 	};
 	add_rlimits(&words, plan);
-	return talk_go(&b->parked->talk, &words, e);
+	if (b->recipe->plan.exec != EXEC_OFF)
+		words.warden = &b->warden_run.socket;
+	int r = talk_go(&b->parked->talk, &words, e);
+	b->warden_run.socket = fd_close(b->warden_run.socket); /* it has it */
+	return r;
 }
 
 static int give_command(struct body *b, struct error *e)
@@ -300,7 +323,10 @@ static int give_command(struct body *b, struct error *e)
 void live_parked(struct body *b)
 {
 	struct error e = ERROR_INIT;
-	if (limit(b, &e) == 0 && give_command(b, &e) == 0) {
+	int judged = b->recipe->plan.exec == EXEC_OFF ? 1 : ward_take_run(b, &e);
+	if (judged == 0)
+		return;
+	if (judged > 0 && limit(b, &e) == 0 && give_command(b, &e) == 0) {
 		b->parked->state = PARKED_GOING;
 		output_start(&b->output);
 		return;
@@ -387,11 +413,13 @@ static bool try_another(struct body *b, const struct setup_failure *why)
 void live_failed(struct body *b, const struct setup_failure *why)
 {
 	struct setup_failure failure = *why;
+	ward_forget(b);
 	if (try_another(b, why))
 		return;
 	failure.what = arena_strdup(&b->a, why->what); /* theirs goes with the talk */
 	if (b->o.setup.stage != SETUP_NONE)
 		failure = b->o.setup; /* why it was aborted */
+	ward_blame(b, &failure);
 	b->parked = NULL;
 	live_close_stdio(b);
 	watch_failed(&b->watch, &failure);

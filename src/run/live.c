@@ -257,6 +257,7 @@ static struct body *body_new(struct live *l, const struct engine_request *reques
 	b->feed = FEED_INIT;
 	b->pty = PTY_INIT;
 	b->stdio[0] = b->stdio[1] = b->stdio[2] = -1;
+	b->warden_run = WARDEN_RUN_INIT;
 	b->prepared.uids_fd = -1;
 	b->end.act = on_end;
 	copy_request(b, request);

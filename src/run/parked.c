@@ -81,6 +81,8 @@ void parked_go_down(struct parked *p)
 	p->state = PARKED_DOWN;
 	p->body = NULL;
 	p->goes_down = true;
+	ward_let_go(p->ward);
+	p->ward = NULL;
 	if (p->heat && p->box && p->group)
 		group_kill(p->group); /* of what a program has cloned besides nobody has told us */
 	if (p->heat)
@@ -207,6 +209,7 @@ static int open_talk(struct parked *p, struct error *error)
 
 static void give_up(struct parked *p)
 {
+	ward_let_go(p->ward);
 	arena_fini(&p->a);
 	recipe_let_go(p->recipe);
 	free(p);
@@ -225,10 +228,19 @@ static void link_parked(struct parked *p)
 		p->box->n_parked++;
 }
 
+/* That of a kept box is the box's. */
+static int open_ward(struct parked *p, struct error *error)
+{
+	if (p->box || p->recipe->plan.exec == EXEC_OFF)
+		return 0;
+	p->ward = ward_open(p->engine, p->recipe, NULL, error);
+	return p->ward ? 0 : -1;
+}
+
 static struct parked *start(struct parked *p, struct error *error)
 {
 	struct engine *e = p->engine;
-	if (open_talk(p, error) < 0)
+	if (open_ward(p, error) < 0 || open_talk(p, error) < 0)
 		return NULL;
 	uv_timer_init(e->loop, &p->look);
 	p->look.data = p;

@@ -64,6 +64,7 @@ static void put_plan(struct writer *w, const struct plan *plan)
 		.n_filter = plan->n_filter,
 		.n_writable = (uint32_t)plan->writable.n,
 		.n_slots = (uint32_t)plan->n_slots,
+		.exec = (uint32_t)plan->exec,
 	};
 	memcpy(header.cpu_mask, plan->cpu_mask, sizeof(header.cpu_mask));
 	buf_add(&w->strings, "", 1);

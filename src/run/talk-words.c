@@ -58,6 +58,7 @@ static void fill_record(const struct talk_words *words, size_t size, struct talk
 		.words_bytes = (uint32_t)size,
 		.tty = words->tty,
 		.n_rlimits = words->n_rlimits,
+		.warden = words->warden != NULL,
 	};
 	if (words->tty)
 		ret->look = words->look;
@@ -86,7 +87,7 @@ int talk_words_send(int socket, const struct talk_words *words, struct error *e)
 	struct talk_down record;
 	struct wire_bytes inside = {0};
 	cleanup_fd int memfd = -1;
-	int fds[4];
+	int fds[5];
 	unsigned n = 0;
 	size_t size = pack_all(words, NULL);
 	if (check(words, size, e) < 0)
@@ -94,6 +95,8 @@ int talk_words_send(int socket, const struct talk_words *words, struct error *e)
 	fill_record(words, size, &record);
 	for (; n < 3 && !words->tty; n++)
 		fds[n] = words->stdio[n];
+	if (words->warden)
+		fds[n++] = *words->warden;
 	if (size <= sizeof(text)) {
 		inside = (struct wire_bytes){text, pack_all(words, text)};
 	} else {

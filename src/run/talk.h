@@ -152,6 +152,8 @@ struct talk_words {
 		uint64_t soft, hard;
 	} rlimits[WIRE_MAX_RLIMITS]; /* on top of the plan's */
 	unsigned n_rlimits;
+	const int *
+		warden; /* the run socket of its warden (run/warden.h); NULL without an exec policy */
 };
 
 /*

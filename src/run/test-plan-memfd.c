@@ -103,6 +103,23 @@ static void it_comes_out_as_it_went_in(void **state)
 	free(image);
 }
 
+static void an_exec_policy_has_a_listener(void **state)
+{
+	(void)state;
+	struct step steps[5];
+	struct plan with = whole, out;
+	size_t size;
+	uint32_t flags;
+	memcpy(steps, payload_steps, sizeof(steps));
+	steps[3].kind = STEP_LISTENER;
+	with.payload.v = steps;
+	with.exec = EXEC_AUDIT;
+	char *image = image_of(&with, &size);
+	assert_int_equal(plan_image_decode(image, size, &out, &room, &flags), 0);
+	assert_int_equal(out.exec, EXEC_AUDIT);
+	free(image);
+}
+
 static void a_filter_of_the_policys_own_comes_late(void **state)
 {
 	(void)state;
@@ -234,8 +251,10 @@ static void each_rule_holds(void **state)
 	struct {
 		uint32_t *field, value;
 	} wrong[] = {
-		{&h->magic, 0}, {&h->version, 2}, {&h->flags, 8}, {&h->zero, 1}, {&h->n_payload, 0},
-		{&h->n_slots, PLAN_MAX_SLOTS + 1}, {&h->n_slots, 1}, /* and one step has slot 1 */
+		{&h->magic, 0}, {&h->version, 3}, {&h->flags, 8}, {&h->exec, EXEC_ENFORCE + 1},
+		{&h->exec, EXEC_AUDIT}, /* and nobody listens */
+		{&h->n_payload, 0}, {&h->n_slots, PLAN_MAX_SLOTS + 1},
+		{&h->n_slots, 1}, /* and one step has slot 1 */
 		{&h->strings_bytes, UINT32_MAX}, {&h->n_filter, 3},
 		{&steps[0].kind, STEP_EXEC}, /* not in this list */
 		{&steps[0].kind, STEP_COUNT_}, {&steps[0].zero, 1},
@@ -244,6 +263,7 @@ static void each_rule_holds(void **state)
 		{(uint32_t *)&steps[0].slot, UINT32_MAX}, {&steps[4].text, PLAN_IMAGE_NONE},
 		{&steps[6].kind, STEP_TMPFS}, /* of the other list */
 		{&steps[6].kind, STEP_EXEC}, /* a second one */
+		{&steps[9].kind, STEP_LISTENER}, /* for no warden */
 		{&steps[10].kind, STEP_STDIO}, /* and none at the end */
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -277,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_comes_out_as_it_went_in),
+		cmocka_unit_test(an_exec_policy_has_a_listener),
 		cmocka_unit_test(a_filter_of_the_policys_own_comes_late),
 		cmocka_unit_test(it_cannot_be_changed),
 		cmocka_unit_test(no_piece_of_it_will_do),

@@ -64,7 +64,7 @@ static void what_is_wrong_is_refused(void **state)
 		uint32_t *field, value;
 	} wrong[] = {
 		{&q->magic, 1},
-		{&q->version, 2},
+		{&q->version, WIRE_VERSION + 1},
 		{&q->kind, 0},
 		{&q->kind, 3},
 		{&q->flags, 4},

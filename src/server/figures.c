@@ -57,6 +57,11 @@ ENGINE(forks)
 ENGINE(preload_restarts)
 ENGINE(refused_total)
 ENGINE(zygote_restarts)
+ENGINE(wardens)
+ENGINE(wardens_lost)
+ENGINE(execs_started)
+ENGINE(execs_refused)
+ENGINE(execs_killed)
 ENGINE(memory_promised_bytes)
 ENGINE(memory_bytes)
 
@@ -96,6 +101,15 @@ static const struct figure {
 		"Runs and boxes that were refused."},
 	{"zygote_restarts", "zygote_restarts", COUNTER, engine_zygote_restarts,
 		"How often the zygote had to be started anew."},
+	{"wardens", "wardens", GAUGE, engine_wardens, "Wardens of boxes with an exec policy."},
+	{"wardens_lost", "wardens_lost", COUNTER, engine_wardens_lost,
+		"Wardens that ended before their box did."},
+	{"execs_started", "execs_started", COUNTER, engine_execs_started,
+		"Execs under a policy that were as they had been judged, of runs that have ended."},
+	{"execs_refused", "execs_refused", COUNTER, engine_execs_refused,
+		"Execs that a policy refused, of runs that have ended."},
+	{"execs_killed", "execs_killed", COUNTER, engine_execs_killed,
+		"Processes killed for another exec than the one judged, of runs that have ended."},
 	{"memory_promised_bytes", "memory_promised_bytes", GAUGE, engine_memory_promised_bytes,
 		"Memory limits of all that live, together."},
 	{"memory_bytes", "memory_admitted_bytes", GAUGE, engine_memory_bytes,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "store/exec-log.h"
 
 /*
  * After this time, in which other runs have had their turn, rows are made; in a row of runs, as many
@@ -73,6 +74,13 @@ static void on_timeline(void *data, struct live *live, const struct timeline *t)
 	record_timeline(&((struct kept *)live_record(live))->record, t);
 }
 
+static int on_exec_log(void *data, struct live *live, uint64_t *ret_max_bytes)
+{
+	(void)data;
+	*ret_max_bytes = EXEC_LOG_MAX_BYTES;
+	return record_open_execs(&((struct kept *)live_record(live))->record);
+}
+
 static void on_settled(void *data, struct live *live, struct observation *o)
 {
 	(void)data;
@@ -99,6 +107,7 @@ struct engine_hooks records_hooks(struct records *r)
 		.begun = on_begun,
 		.output = on_output,
 		.timeline = on_timeline,
+		.exec_log = on_exec_log,
 		.settled = on_settled,
 		.ended = on_ended};
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "run/engine-internal.h"
+
+/* ---- who was stopped ---- */
+
+static struct ward *find_by_pid(const struct engine *e, pid_t pid)
+{
+	struct ward *w = e->wards;
+	while (w && w->warden.pid != pid)
+		w = w->next;
+	return w;
+}
+
+/*
+ * Of our children only wardens tell of themselves by SIGCHLD (and the zygote, whom nobody traces or
+ * waits for): so this costs nothing by the number of boxes or runs.
+ */
+static void on_child(uv_signal_t *handle, int sig)
+{
+	struct engine *e = handle->data;
+	siginfo_t info;
+	(void)sig;
+	for (;;) {
+		info.si_pid = 0;
+		/* it is left as it is, to be looked at by who takes care of it */
+		if (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		struct ward *w = find_by_pid(e, info.si_pid);
+		if (w)
+			warden_look(&w->warden);
+		else
+			waitid(P_PID, (id_t)info.si_pid, &info, WSTOPPED | WNOHANG);
+	}
+}
+
+void wards_init(struct engine *e)
+{
+	uv_signal_init(e->loop, &e->child_stopped);
+	e->child_stopped.data = e;
+}
+
+/* ---- beginning and end ---- */
+
+static void unlink_ward(struct ward *w)
+{
+	struct engine *e = w->engine;
+	*w->at = w->next;
+	if (w->next)
+		w->next->at = w->at;
+	if (--e->n_wards == 0)
+		uv_signal_stop(&e->child_stopped);
+	e->counts.wardens--;
+}
+
+static void link_ward(struct ward *w)
+{
+	struct engine *e = w->engine;
+	w->next = e->wards;
+	w->at = &e->wards;
+	if (w->next)
+		w->next->at = &w->next;
+	e->wards = w;
+	if (e->n_wards++ == 0)
+		uv_signal_start(&e->child_stopped, on_child, SIGCHLD);
+	e->counts.wardens++;
+}
+
+static void on_closed(struct warden *warden)
+{
+	struct ward *w = ENGINE_OF(warden, struct ward, warden);
+	struct engine *e = w->engine;
+	struct box *box = w->box;
+	unlink_ward(w);
+	free(w);
+	if (box)
+		box_ward_freed(box);
+	engine_less(e);
+}
+
+static void on_ready(struct warden *warden)
+{
+	struct ward *w = ENGINE_OF(warden, struct ward, warden);
+	while (w->awaiting) {
+		struct body *b = w->awaiting;
+		ward_forget(b);
+		live_parked(b);
+	}
+}
+
+static const char *lost(const struct ward *w, struct arena *a)
+{
+	return arena_printf(a, "the warden of the exec policy %s",
+		w->warden.why[0] ? w->warden.why : "has ended");
+}
+
+static void on_gone(struct warden *warden, bool expected)
+{
+	struct ward *w = ENGINE_OF(warden, struct ward, warden);
+	if (warden->late)
+		log_line("warning: the warden of an exec policy %s", warden->why);
+	if (!expected) {
+		w->engine->counts.wardens_lost++;
+		log_line("warning: the warden of an exec policy %s: what its runs execute is "
+			 "refused",
+			warden->why);
+	}
+	while (w->awaiting) {
+		struct body *b = w->awaiting;
+		ward_forget(b);
+		live_abort(b, lost(w, &b->a));
+	}
+	if (w->holders == 0)
+		warden_close(warden, on_closed);
+}
+
+struct ward *ward_open(
+	struct engine *e, const struct recipe *r, struct box *box, struct error *error)
+{
+	const struct warden_hooks hooks = {.ready = on_ready, .gone = on_gone};
+	const struct prepared *p = &r->prepared;
+	struct ward *w = calloc(1, sizeof(*w));
+	if (!w)
+		out_of_memory();
+	w->engine = e;
+	w->holders = 1;
+	w->warden = WARDEN_INIT;
+	if (warden_start(&w->warden, e->loop, &p->policy.exec, plan_search_path(&p->plan.envp),
+		    &hooks, error) < 0) {
+		free(w);
+		return NULL;
+	}
+	link_ward(w);
+	w->box = box;
+	if (box)
+		box->n_wards++;
+	return w;
+}
+
+void ward_hold(struct ward *w)
+{
+	w->holders++;
+}
+
+void ward_let_go(struct ward *w)
+{
+	if (!w || --w->holders > 0)
+		return;
+	if (w->warden.state == WARDEN_GONE)
+		warden_close(&w->warden, on_closed);
+	else
+		warden_shut_down(&w->warden);
+}
+
+/* ---- its runs ---- */
+
+static void await(struct body *b)
+{
+	struct ward *w = b->ward;
+	b->next_awaiting = w->awaiting;
+	b->at_awaiting = &w->awaiting;
+	if (b->next_awaiting)
+		b->next_awaiting->at_awaiting = &b->next_awaiting;
+	w->awaiting = b;
+}
+
+void ward_forget(struct body *b)
+{
+	if (!b->at_awaiting)
+		return;
+	*b->at_awaiting = b->next_awaiting;
+	if (b->next_awaiting)
+		b->next_awaiting->at_awaiting = b->at_awaiting;
+	b->at_awaiting = NULL;
+}
+
+/* The one of the box that serves, or will; one that is lost is replaced, once for each run. */
+static int find_ward(struct body *b, struct error *error)
+{
+	struct ward **slot = b->box ? &b->box->ward : &b->parked->ward;
+	if (!*slot || (*slot)->warden.state >= WARDEN_DRAINING) {
+		struct ward *new = ward_open(b->engine, b->recipe, b->box, error);
+		if (!new)
+			return -1;
+		ward_let_go(*slot);
+		*slot = new;
+	}
+	ward_let_go(b->ward);
+	b->ward = *slot;
+	ward_hold(b->ward);
+	return 0;
+}
+
+static int add_run(struct body *b, struct error *error)
+{
+	const struct engine_hooks *hooks = &b->engine->hooks;
+	struct warden_run_spec spec = {
+		.started_us = b->began_us,
+		.audit = -1,
+		.stderr_fd = b->live->has_terminal ? -1 : b->stdio[2],
+	};
+	warden_end_run(&b->warden_run); /* of a payload that was dead before it had its command */
+	if (hooks->exec_log)
+		spec.audit = hooks->exec_log(hooks->data, b->live, &spec.audit_max_bytes);
+	return warden_add_run(&b->ward->warden, &spec, &b->warden_run, error);
+}
+
+int ward_take_run(struct body *b, struct error *error)
+{
+	if (!b->ward || b->ward->warden.state != WARDEN_SERVING)
+		if (find_ward(b, error) < 0)
+			return -1;
+	if (b->ward->warden.state == WARDEN_STARTING) {
+		await(b);
+		return 0;
+	}
+	return add_run(b, error) < 0 ? -1 : 1;
+}
+
+void ward_tell(struct body *b)
+{
+	struct engine_stats *counts = &b->engine->counts;
+	if (!b->ward)
+		return;
+	warden_tell(&b->ward->warden, &b->warden_run, &b->o, &b->a);
+	counts->execs_started += b->o.exec.started;
+	counts->execs_refused += b->o.exec.refused;
+	counts->execs_killed += b->o.exec.killed;
+}
+
+void ward_blame(const struct body *b, struct setup_failure *failure)
+{
+	const struct warden *w = b->ward ? &b->ward->warden : NULL;
+	bool its_fault = failure->errnum == 0 || failure->errnum == ENOSYS ||
+		failure->errnum == EPIPE || failure->errnum == ECONNRESET;
+	if (!w || w->state != WARDEN_GONE || w->expected || !its_fault)
+		return;
+	*failure = (struct setup_failure){.stage = SETUP_HOST,
+		.blame = BLAME_HOST,
+		.what = lost(b->ward, &((struct body *)(uintptr_t)b)->a)};
+}
+
+void ward_end_run(struct body *b)
+{
+	ward_forget(b);
+	warden_end_run(&b->warden_run);
+	ward_let_go(b->ward);
+	b->ward = NULL;
+}
