@@ -61,6 +61,7 @@ struct call {
 	bool predicted; /* the two above are known */
 	struct exec_judgement judgement;
 	struct exec_event event;
+	bool told; /* once is enough */
 };
 
 /* All calls there are: unused ones are used again. */

@@ -48,22 +48,10 @@ static int read_string(pid_t tid, uint64_t address, size_t max, struct arena *a,
 	}
 }
 
-int caller_path(pid_t tid, uint64_t address, struct arena *a, const char **ret)
-{
-	char first[128];
-	ssize_t n = task_read(tid, address, first, sizeof(first));
-	if (n > 0 && memchr(first, '\0', (size_t)n)) {
-		*ret = arena_strdup(a, first);
-		return 0;
-	}
-	if (n < 0)
-		return (int)n;
-	return read_string(tid, address, CALLER_MAX_PATH, a, ret);
-}
-
 /* Pointers are read so many at a time, and then what they point to, with a guess at each one's size. */
-#define BATCH TASK_READ_PIECES
-#define GUESS 96u
+#define BATCH       TASK_READ_PIECES
+#define GUESS       96u
+#define BRIEF_WORDS 24u
 
 struct words {
 	pid_t tid;
@@ -127,19 +115,52 @@ static int read_pointers(pid_t tid, uint64_t address, uint64_t ret[BATCH])
 	return whole == BATCH ? BATCH : -EFAULT;
 }
 
-int caller_argv(pid_t tid, uint64_t address, struct arena *a, struct strv *ret)
+static int read_argv(struct words *w, uint64_t address)
 {
 	uint64_t pointers[BATCH];
-	struct words w = {.tid = tid, .a = a, .list = ret};
-	*ret = (struct strv){0};
 	int n = address == 0 ? 0 : BATCH;
 	for (uint64_t at = address; n == BATCH; at += sizeof(pointers)) {
-		n = read_pointers(tid, at, pointers);
-		int r = n > 0 ? take_batch(&w, pointers, (unsigned)n) : n;
+		n = read_pointers(w->tid, at, pointers);
+		int r = n > 0 ? take_batch(w, pointers, (unsigned)n) : n;
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* What most calls are: a short path, and few words. */
+struct brief {
+	char path[GUESS];
+	uint64_t pointers[BRIEF_WORDS];
+};
+
+/* Both with one call. How many words there are; -1: it is no such call, or cannot be read so. */
+static int read_brief(pid_t tid, const struct caller_exec *x, struct brief *ret)
+{
+	const struct task_piece pieces[] = {
+		{x->path, sizeof(ret->path)}, {x->argv, sizeof(ret->pointers)}};
+	if (x->argv == 0 || task_read_pieces(tid, pieces, 2, ret, sizeof(*ret)) != sizeof(*ret) ||
+		!memchr(ret->path, '\0', sizeof(ret->path)))
+		return -1;
+	for (int i = 0; i < (int)BRIEF_WORDS; i++)
+		if (ret->pointers[i] == 0)
+			return i;
+	return -1;
+}
+
+int caller_read(pid_t tid, const struct caller_exec *x, struct arena *a, const char **ret_path,
+	struct strv *ret_argv)
+{
+	struct brief brief;
+	struct words w = {.tid = tid, .a = a, .list = ret_argv};
+	*ret_argv = (struct strv){0};
+	int n = read_brief(tid, x, &brief);
+	if (n >= 0) {
+		*ret_path = arena_strdup(a, brief.path);
+		return n > 0 ? take_batch(&w, brief.pointers, (unsigned)n) : 0;
+	}
+	int r = read_string(tid, x->path, CALLER_MAX_PATH, a, ret_path);
+	return r < 0 ? r : read_argv(&w, x->argv);
 }
 
 #define NAME_SIZE 16u

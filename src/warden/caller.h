@@ -30,10 +30,12 @@ struct caller_exec {
 /* False: the call is neither. */
 bool caller_exec(const struct notify_call *call, struct caller_exec *ret);
 
-/* 0 and a string in @a, or -errno: EFAULT, ENAMETOOLONG, ESRCH, EPERM. */
-int caller_path(pid_t tid, uint64_t address, struct arena *a, const char **ret);
-/* 0 and a list in @a (@address 0: empty, as for the kernel), or -errno: EFAULT, E2BIG, ESRCH, EPERM. */
-int caller_argv(pid_t tid, uint64_t address, struct arena *a, struct strv *ret);
+/*
+ * Path and argv of a call (argv at address 0: empty, as for the kernel); strings in @a. 0, or -errno: EFAULT,
+ * ENAMETOOLONG, E2BIG, ESRCH, EPERM.
+ */
+int caller_read(pid_t tid, const struct caller_exec *x, struct arena *a, const char **ret_path,
+	struct strv *ret_argv);
 
 /*
  * Does the environment at @address set one of @names ("LD_PRELOAD")? At most 15 bytes each, NULL-terminated. *ret:

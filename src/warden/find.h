@@ -44,6 +44,9 @@ struct place {
 int find_file(struct finder *f, const struct place *place, const char *called, struct arena *a,
 	struct found *ret);
 
+/* Is @called by its text one of the names under which /proc has the caller's own descriptors? */
+bool find_is_descriptor(const char *called);
+
 /* The working directory of @pid in the box, in @a; NULL: it has none there. */
 const char *find_cwd(struct finder *f, pid_t pid, struct arena *a);
 /* What /proc/PID/exe says, in @a; NULL: nothing. */

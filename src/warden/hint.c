@@ -40,7 +40,7 @@ static enum hint_way way_for(int proc, int *fd)
 
 void hint_init_take(struct hint *hint, int proc, int fd)
 {
-	*hint = (struct hint){.fd = fd};
+	*hint = (struct hint){.fd = fd, .last = BUF_INIT};
 	if (fd >= 0)
 		hint->way = way_for(proc, &hint->fd);
 }
@@ -49,6 +49,7 @@ void hint_fini(struct hint *hint)
 {
 	hint->fd = fd_close(hint->fd);
 	hint->way = HINT_NONE;
+	buf_fini(&hint->last);
 }
 
 #define MAX_TEXT  300 /* bytes of a name or word before they are made visible */
@@ -104,12 +105,25 @@ static void word(const struct exec_event *event, const char *advice, struct buf 
 	buf_putc(line, '\n');
 }
 
+static bool is_repeated(struct hint *hint, pid_t pid, const struct buf *line)
+{
+	if (pid == hint->last_pid && line->size == hint->last.size &&
+		memcmp(line->data, hint->last.data, line->size) == 0)
+		return true;
+	hint->last_pid = pid;
+	buf_clear(&hint->last);
+	buf_add(&hint->last, line->data, line->size);
+	return false;
+}
+
 void hint_tell(
 	struct hint *hint, const struct exec_event *event, const char *advice, struct buf *line)
 {
 	if (hint->way == HINT_NONE)
 		return;
 	word(event, advice, line);
+	if (is_repeated(hint, event->pid, line))
+		return;
 	struct iovec all = {line->data, line->size};
 	ssize_t ignored = hint->way == HINT_SEND
 		? send(hint->fd, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL)

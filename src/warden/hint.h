@@ -13,12 +13,17 @@ enum hint_way { HINT_NONE, HINT_WRITE, HINT_SEND, HINT_NOWAIT };
 struct hint {
 	int fd;
 	enum hint_way way;
+	struct buf last; /* what was written last, and for whom */
+	pid_t last_pid;
 };
 
 /* @proc: a descriptor of /proc. @fd becomes ours; -1: no hints. */
 void hint_init_take(struct hint *hint, int proc, int fd);
 void hint_fini(struct hint *hint);
-/* @advice: of the rule, or NULL. @line is scratch. Text that others chose is made visible. */
+/*
+ * Not twice the same for one process: who goes on along PATH after a refusal comes again.
+ * @advice: of the rule, or NULL. @line is scratch. Text that others chose is made visible.
+ */
 void hint_tell(
 	struct hint *hint, const struct exec_event *event, const char *advice, struct buf *line);
 

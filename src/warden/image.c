@@ -16,52 +16,74 @@
 struct image {
 	pid_t pid;
 	uint64_t stack, argc, strings; /* address of argv[0] */
+	size_t size; /* so much of the stack's top is here; for most programs the words are in it */
+	unsigned char top[2048];
 };
 
 static int look_at(pid_t pid, struct image *ret)
 {
 	struct ptrace_regs regs;
-	uint64_t top[2];
+	uint64_t first[2];
 	int r = ptrace_regs(pid, &regs);
 	if (r < 0)
 		return r;
-	ssize_t n = task_read(pid, regs.stack, top, sizeof(top));
-	if (n != sizeof(top))
+	ssize_t n = task_read(pid, regs.stack, ret->top, sizeof(ret->top));
+	if (n < (ssize_t)sizeof(first))
 		return n < 0 ? (int)n : -EFAULT;
-	*ret = (struct image){pid, regs.stack, top[0], top[1]};
+	memcpy(first, ret->top, sizeof(first));
+	ret->pid = pid;
+	ret->stack = regs.stack;
+	ret->argc = first[0];
+	ret->strings = first[1];
+	ret->size = (size_t)n;
 	return 0;
 }
 
-/* Bytes of a string list laid out flat, compared with memory of the image piece by piece. */
-struct comparison {
+/* Memory of the image from some address on, piece by piece. */
+struct reader {
 	pid_t pid;
 	uint64_t at;
-	size_t have, used; /* of the buffer */
+	const unsigned char *here;
+	size_t left;
 	unsigned char buffer[4096];
 };
 
-static bool refill(struct comparison *c)
+static void read_from(struct reader *r, const struct image *image, uint64_t address)
 {
-	ssize_t n = task_read(c->pid, c->at, c->buffer, sizeof(c->buffer));
+	uint64_t offset = address - image->stack;
+	r->pid = image->pid;
+	r->at = address;
+	r->left = 0;
+	if (address < image->stack || offset >= image->size)
+		return;
+	r->here = image->top + offset;
+	r->left = image->size - (size_t)offset;
+	r->at += r->left;
+}
+
+static bool refill(struct reader *r)
+{
+	ssize_t n = task_read(r->pid, r->at, r->buffer, sizeof(r->buffer));
 	if (n <= 0)
 		return false;
-	c->at += (uint64_t)n;
-	c->have = (size_t)n;
-	c->used = 0;
+	r->at += (uint64_t)n;
+	r->here = r->buffer;
+	r->left = (size_t)n;
 	return true;
 }
 
 /* @word and its zero come next. */
-static bool is_next(struct comparison *c, const char *word)
+static bool is_next(struct reader *r, const char *word)
 {
 	size_t left = strlen(word) + 1;
 	while (left > 0) {
-		if (c->used == c->have && !refill(c))
+		if (r->left == 0 && !refill(r))
 			return false;
-		size_t n = c->have - c->used < left ? c->have - c->used : left;
-		if (memcmp(c->buffer + c->used, word, n) != 0)
+		size_t n = r->left < left ? r->left : left;
+		if (memcmp(r->here, word, n) != 0)
 			return false;
-		c->used += n;
+		r->here += n;
+		r->left -= n;
 		word += n;
 		left -= n;
 	}
@@ -70,14 +92,12 @@ static bool is_next(struct comparison *c, const char *word)
 
 static bool has_words(const struct image *image, const struct strv *words)
 {
-	struct comparison c;
-	c.pid = image->pid;
-	c.at = image->strings;
-	c.have = c.used = 0;
+	struct reader r;
 	if (image->argc != words->n) /* before Linux 5.18 there may be none, and "" is as good */
 		return image->argc == 0 && words->n == 1 && !words->v[0][0];
+	read_from(&r, image, image->strings);
 	for (size_t i = 0; i < words->n; i++)
-		if (!is_next(&c, words->v[i]))
+		if (!is_next(&r, words->v[i]))
 			return false;
 	return true;
 }
@@ -155,7 +175,7 @@ static void read_words(const struct image *image, struct arena *a, struct strv *
 
 bool judge_image(struct judge *j, struct call *call, pid_t pid)
 {
-	struct image image = {.pid = pid};
+	struct image image;
 	int r = look_at(pid, &image);
 	const char *fault = r < 0  ? "what it has become cannot be looked at"
 		: !call->predicted ? NULL

@@ -42,33 +42,43 @@ void judge_fini(struct judge *j)
 	arena_fini(&j->arena);
 }
 
-/* The first caller of all is bulkhead's own code still: nothing in the box was changed by anybody. */
-static int know_box(struct judge *j, pid_t pid)
+int judge_know_box(struct judge *j, const struct call *call)
 {
 	char name[32];
-	if (j->knows_box)
-		return 0;
-	int r = finder_open_root(&j->finder, pid);
-	if (r < 0)
+	pid_t tid = call->notify.tid;
+	int r = j->knows_box ? 0 : finder_open_root(&j->finder, tid);
+	if (r < 0 || j->knows_box)
 		return r;
-	snprintf(name, sizeof(name), "%d/ns/pid", pid);
-	j->pid_namespace = openat(j->finder.proc, name, O_RDONLY | O_CLOEXEC);
+	snprintf(name, sizeof(name), "%d/ns/pid", tid);
+	cleanup_fd int ns = openat(j->finder.proc, name, O_RDONLY | O_CLOEXEC);
+	if (!notify_valid(call->slot->listener, call->notify.id)) {
+		finder_fini(&j->finder); /* it was another's who has that number now */
+		return -ESRCH;
+	}
+	j->pid_namespace = fd_take(&ns);
 	identity_find(j->identity, j->finder.root);
 	j->knows_box = true;
 	return 0;
 }
 
-int judge_identify(struct judge *j, struct call *call)
+void judge_identify(struct judge *j, struct call *call)
 {
-	int r = task_ids(j->finder.proc, call->notify.tid, &call->ids);
-	if (r == 0)
-		r = know_box(j, call->ids.pid);
-	if (r < 0)
-		return r;
-	call->event.pid = call->ids.pid;
-	call->event.parent = call->ids.parent;
-	call->event.inside_pid = task_inside_pid(j->finder.proc, j->pid_namespace, call->ids.pid);
-	return 0;
+	if (call->ids.pid > 0)
+		return;
+	if (task_ids(j->finder.proc, call->notify.tid, &call->ids) < 0)
+		call->ids = (struct task_ids){.pid = call->notify.tid};
+}
+
+void judge_detail(struct judge *j, struct call *call)
+{
+	struct exec_event *event = &call->event;
+	judge_identify(j, call);
+	event->pid = call->ids.pid;
+	event->parent = call->ids.parent;
+	if (!event->inside_pid)
+		event->inside_pid = task_inside_pid(j->finder.proc, j->pid_namespace, event->pid);
+	if (!event->cwd)
+		event->cwd = find_cwd(&j->finder, event->pid, &call->arena);
 }
 
 void judge_refuse(struct call *call, const char *what, const char *why)
@@ -214,7 +224,7 @@ static enum judge_result judge_files(
 	struct judge *j, struct call *call, const struct caller_exec *x, int *ret_errno)
 {
 	const char *name = call->event.called, *interpreter, *argument;
-	struct place place = {call->ids.pid, x->dir, !(x->flags & AT_SYMLINK_NOFOLLOW)};
+	struct place place = {call->notify.tid, x->dir, !(x->flags & AT_SYMLINK_NOFOLLOW)};
 	struct head head;
 	for (;;) {
 		int r = add_file(j, call, &place, name, &head);
@@ -233,7 +243,7 @@ static enum judge_result judge_files(
 		struct strv given = call->expected;
 		shebang_argv(interpreter, argument, name, &given, &call->arena, &call->expected);
 		name = interpreter;
-		place = (struct place){call->ids.pid, AT_FDCWD, true};
+		place = (struct place){call->notify.tid, AT_FDCWD, true};
 	}
 }
 
@@ -242,6 +252,9 @@ static enum judge_result judge_flags(struct call *call, const struct caller_exec
 	if (x->flags & AT_EMPTY_PATH)
 		return refuse(call, "a file without a name",
 			"execveat with AT_EMPTY_PATH executes what no rule can name");
+	if (find_is_descriptor(call->event.called))
+		return refuse(call, "a file by its descriptor",
+			"what is executed by way of /proc/self/fd may have no name");
 	if (x->flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK))
 		return refuse(
 			call, "an unknown way to execute", "execveat with flags of a later kernel");
@@ -256,12 +269,9 @@ enum judge_result judge_call(struct judge *j, struct call *call, int *ret_errno)
 	if (!caller_exec(&call->notify, &x))
 		return refuse(
 			call, "an unknown call", "the filter tells of execve and execveat alone");
-	int r = caller_path(tid, x.path, &call->arena, &event->called);
-	if (r == 0)
-		r = caller_argv(tid, x.argv, &call->arena, &event->argv);
+	int r = caller_read(tid, &x, &call->arena, &event->called, &event->argv);
 	if (r < 0)
 		return unreadable(call, r, ret_errno);
-	event->cwd = find_cwd(&j->finder, call->ids.pid, &call->arena);
 	/* so the kernel does it, from Linux 5.18 on */
 	if (event->argv.n == 0)
 		strv_push(&call->arena, &event->argv, "");

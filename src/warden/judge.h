@@ -36,8 +36,15 @@ enum judge_result {
 	JUDGE_GONE, /* the caller is: nothing has happened */
 };
 
-/* Who calls: ids and event's process. 0 or -errno: it is gone. */
-int judge_identify(struct judge *j, struct call *call);
+/*
+ * Look through the box of @call's caller for the programs of the rules, once: before the first exec of all, while only
+ * bulkhead's own code runs there. 0 or -errno.
+ */
+int judge_know_box(struct judge *j, const struct call *call);
+/* Of which process the caller is a thread: call->ids; for one that is gone already, its own number. */
+void judge_identify(struct judge *j, struct call *call);
+/* What nobody needs to judge it: working directory, number in the box, parent. Whatever is not known yet. */
+void judge_detail(struct judge *j, struct call *call);
 /* Fills in what is known of files, argv, event and judgement. */
 enum judge_result judge_call(struct judge *j, struct call *call, int *ret_errno);
 /* Make @call's judgement a refusal by no rule. */

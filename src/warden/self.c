@@ -7,9 +7,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "warden/seize.h"
+
 /* What ends others of our session, or comes by accident. SIGTERM is the order to end, SIGCHLD about those we hold. */
-static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP,
-	SIGTTIN, SIGTTOU, SIGXFSZ, SIGWINCH, SIGCONT};
+static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN,
+	SIGTTOU, SIGXFSZ, SIGWINCH, SIGCONT};
 
 static void set_signals(void)
 {
@@ -20,6 +22,7 @@ static void set_signals(void)
 	/* ignored by whoever started us, the kernel would reap for us what we wait for */
 	sigaction(SIGCHLD, &as_ever, NULL);
 	sigaction(SIGTERM, &as_ever, NULL);
+	seize_init();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

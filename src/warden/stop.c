@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "kernel/ptrace.h"
 #include "kernel/sys.h"
+#include "warden/seize.h"
 
 void docket_init(struct docket *d, struct judge *judge, struct calls *calls)
 {
@@ -78,12 +79,17 @@ static void finish(struct docket *d, struct call *call)
 
 static void tell(struct docket *d, struct call *call, enum exec_outcome outcome)
 {
-	call->event.outcome = outcome;
-	call->event.enforced = d->judge->enforce;
-	call->event.rule = call->judgement.rule_text;
-	if (!call->event.why)
-		call->event.why = call->judgement.why;
-	slot_tell(call->slot, &call->event, call->judgement.hint, &d->line);
+	struct exec_event *event = &call->event;
+	if (call->told)
+		return;
+	call->told = true;
+	judge_detail(d->judge, call);
+	event->outcome = outcome;
+	event->enforced = d->judge->enforce;
+	event->rule = call->judgement.rule_text;
+	if (!event->why)
+		event->why = call->judgement.why;
+	slot_tell(call->slot, event, call->judgement.hint, &d->line);
 }
 
 /* ---- before the kernel goes on ---- */
@@ -113,18 +119,20 @@ static void let_go_on(struct docket *d, struct call *call, enum exec_outcome out
 	finish(d, call);
 }
 
-static void cannot_hold(struct docket *d, struct call *call, int r)
+/* Whatever is not known of a caller that still waits, it must not wait for ever. */
+static void cannot(struct docket *d, struct call *call, const char *what, const char *why)
 {
-	if (r == -ESRCH) {
-		finish(d, call);
-	} else if (!d->judge->enforce) {
-		let_go_on(d, call, EXEC_STARTED);
-	} else {
-		judge_refuse(call, "a caller that cannot be held at its exec",
-			"it is traced by somebody else, or runs a program that is not readable");
-		call->event.why = NULL;
+	judge_refuse(call, what, why);
+	call->event.why = NULL;
+	if (d->judge->enforce)
 		answer(d, call, EXEC_REFUSED, EPERM);
-	}
+	else
+		let_go_on(d, call, EXEC_STARTED);
+}
+
+static void cannot_look(struct docket *d, struct call *call)
+{
+	cannot(d, call, "a caller that cannot be looked at", "it is beyond the warden's rights");
 }
 
 static void set_in_flight(struct call *call, bool is)
@@ -136,24 +144,30 @@ static void set_in_flight(struct call *call, bool is)
 		atomic_fetch_sub_explicit(n, 1, memory_order_release);
 }
 
-/* Linux before 5.19 would take an interrupt for the end of the call, if it came before the answer. */
+/*
+ * Linux before 5.19 would take an interrupt for the end of the call, if it came before the answer. What is asked for the
+ * record alone is asked while the kernel is at it.
+ */
 static void hold(struct docket *d, struct call *call)
 {
 	pid_t tid = call->notify.tid;
-	int r = ptrace_seize(tid);
-	if (r < 0) {
-		cannot_hold(d, call, r);
+	if (seize_in_time(tid) < 0) {
+		cannot(d, call, "a caller that cannot be held at its exec",
+			"it is traced by somebody else, or runs a program that is not readable");
 		return;
 	}
 	call->state = CALL_SEIZED;
-	calls_add(d->calls, call);
 	set_in_flight(call, true);
-	r = notify_continue(call->slot->listener, call->notify.id);
+	int r = notify_continue(call->slot->listener, call->notify.id);
 	/* it may be another task by now: then it is stopped for a moment, and let go */
 	call->state = r == 0 ? CALL_CONTINUED : CALL_RELEASING;
 	ptrace_interrupt(tid);
+	judge_identify(d->judge, call);
+	calls_add(d->calls, call);
+	judge_detail(d->judge, call);
 }
 
+/* Mode audit holds as well what it would have refused: no other thread of that process is seized meanwhile. */
 static void begin(struct docket *d, struct call *call)
 {
 	int errnum = 0;
@@ -161,17 +175,27 @@ static void begin(struct docket *d, struct call *call)
 	bool enforce = d->judge->enforce;
 	call->state = CALL_JUDGED;
 	if (result == JUDGE_FAILS)
-		call->event.why = errno_text(errnum);
+		call->event.why = arena_strdup(&call->arena, errno_text(errnum));
 	if (result == JUDGE_GONE)
-		finish(d, call);
+		cannot_look(d, call);
 	else if (result == JUDGE_REFUSED && enforce)
 		answer(d, call, EXEC_REFUSED, EPERM);
-	else if (result == JUDGE_REFUSED)
-		let_go_on(d, call, EXEC_REFUSED);
 	else if (result == JUDGE_FAILS && enforce)
 		answer(d, call, EXEC_FAILED, errnum);
-	else
+	else if (notify_valid(call->slot->listener, call->notify.id)) {
+		if (result == JUDGE_REFUSED)
+			tell(d, call, EXEC_REFUSED);
 		hold(d, call);
+	} else {
+		finish(d, call);
+	}
+}
+
+static void wait_for(struct call *other, struct call *call)
+{
+	call->state = CALL_WAITING;
+	call->next = other->waiting;
+	other->waiting = call;
 }
 
 bool docket_next(struct docket *d)
@@ -185,20 +209,20 @@ bool docket_next(struct docket *d)
 	}
 	call_reset(call);
 	call->event.t_us = time_monotonic_us() - call->slot->started_us;
-	if (judge_identify(d->judge, call) < 0) {
-		finish(d, call);
+	if (judge_know_box(d->judge, call) < 0) {
+		cannot_look(d, call);
 		return true;
 	}
+	/* with nothing in flight there is time for this until the kernel has been told to go on */
+	if (d->calls->n_in_flight > 0 || !call->slot->payload)
+		judge_identify(d->judge, call);
 	if (!call->slot->payload)
 		call->slot->payload = call->ids.pid;
 	struct call *other = calls_by_process(d->calls, call->ids.pid);
-	if (other) {
-		call->state = CALL_WAITING;
-		call->next = other->waiting;
-		other->waiting = call;
-	} else {
+	if (other)
+		wait_for(other, call);
+	else
 		begin(d, call);
-	}
 	return true;
 }
 
@@ -217,7 +241,9 @@ static void say_why_failed(struct call *call, const struct ptrace_regs *regs)
 	bool same = regs->call == (uint64_t)call->notify.nr &&
 		regs->instruction == call->notify.instruction;
 	int64_t result = (int64_t)regs->result;
-	call->event.why = same && result < 0 && result > -4096 ? errno_text((int)-result) : NULL;
+	call->event.why = same && result < 0 && result > -4096
+		? arena_strdup(&call->arena, errno_text((int)-result))
+		: "the kernel did not do it";
 }
 
 /* -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK: seen by tracers only. */
@@ -230,9 +256,9 @@ static bool is_restarted(const struct ptrace_regs *regs)
 static void stopped(struct docket *d, struct call *call, pid_t tid, int sig)
 {
 	struct ptrace_regs regs;
-	bool known = ptrace_regs(tid, &regs) == 0;
 	if (call->state == CALL_KILLED)
 		return; /* it will die of it */
+	bool known = ptrace_regs(tid, &regs) == 0;
 	if (call->state == CALL_CONTINUED && !(known && is_restarted(&regs))) {
 		if (known)
 			say_why_failed(call, &regs);
@@ -277,7 +303,7 @@ static struct call *find_executed(struct docket *d, pid_t pid)
 	if (!call)
 		return NULL;
 	calls_remove(d->calls, call);
-	call->notify.tid = pid;
+	call->notify.tid = call->ids.pid = call->event.pid = pid;
 	calls_add(d->calls, call);
 	return call;
 }
