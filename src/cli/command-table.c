@@ -8,7 +8,7 @@
 #include "base/parse.h"
 #include "model/verdict.h"
 
-static const char *const policy_words[] = {"list", "show", "check", "schema", NULL};
+static const char *const policy_words[] = {"list", "show", "check", "schema", "match", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 static const struct command_spec commands[] = {
@@ -50,12 +50,14 @@ static const struct command_spec commands[] = {
 		"file, and - is stdin. With --exit, say what a bare number may mean: an exit\n"
 		"status (137), a signal (-9, SIGKILL), a status of wait(2) (35072).",
 		OPERAND_RUN_ID, NULL},
-	[COMMAND_POLICY] = {"policy", "list | show NAME|FILE | check FILE | schema",
+	[COMMAND_POLICY] = {"policy", "WORD [NAME|FILE] [-- COMMAND [ARG...]]",
 		"list, show and check policies",
 		"list    the policies that come with bulkhead\n"
 		"show    a policy with everything it extends, all values written out\n"
 		"check   read a policy file and say what is wrong with it\n"
-		"schema  the JSON Schema of policy files, or of verdicts",
+		"schema  the JSON Schema of policy files, or of verdicts\n"
+		"match   what the exec rules of a policy say to COMMAND, which of them and why;\n"
+		"        ends with 1 if it is denied",
 		OPERAND_WORD, policy_words},
 	[COMMAND_BOX_CREATE] = {"box create", "", "have the daemon keep a box for many runs",
 		"Have the daemon make a box, wait until it is ready, and print its ID. It stays\n"

@@ -59,7 +59,7 @@ static const char bash_tail[] =
 	"        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
 	"    elif [[ $before ]]; then\n"
 	"        ((before == 0)) && _bulkhead_program \"$COMP_CWORD\"\n"
-	"    elif [[ $command == policy && $prev == show ]]; then\n"
+	"    elif [[ $command == policy && ( $prev == show || $prev == match ) ]]; then\n"
 	"        _bulkhead_value --policy\n"
 	"    elif [[ $command == policy && $prev == check ]]; then\n"
 	"        COMPREPLY=($(compgen -f -- \"$cur\"))\n"

@@ -9,14 +9,16 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/policy-match.h"
 #include "model/filter.h"
 #include "model/policy.h"
 #include "model/verdict.h"
 #include "run/policy-file.h"
 
-/* What was asked for: `policy WORD [OPERAND] [--json]`. */
+/* What was asked for: `policy WORD [OPERAND] [--json] [-- COMMAND [ARG...]]`. */
 struct policy_request {
 	const char *word, *operand;
+	struct strv command;
 	bool json, help;
 	struct arena *arena;
 };
@@ -111,6 +113,22 @@ static int do_schema(const struct policy_request *r, struct error *e)
 		"no schema is called '%.100s'; there are 'policy' and 'verdict'", r->operand);
 }
 
+/* 1 for what is denied. */
+static int do_match(const struct policy_request *r, struct error *e)
+{
+	struct policy policy;
+	const char *text = NULL;
+	if (r->command.n == 0) {
+		error_set(e, BLAME_REQUEST, 0, "'policy match' needs a command to judge");
+		return error_hint(e, "usage: bulkhead policy match NAME|FILE -- COMMAND [ARG...]");
+	}
+	if (policy_load(&policy, r->arena, &policy_files, r->operand, e) < 0)
+		return -1;
+	int status = policy_match(&policy, &r->command, r->json, r->arena, &text, e);
+	return status < 0 || print(text, e) < 0 ? -1 : status;
+}
+
+/* run() returns the exit status. */
 static const struct policy_word {
 	const char *name;
 	const char *operand; /* NULL: takes none */
@@ -121,6 +139,7 @@ static const struct policy_word {
 	{"show", "NAME or FILE", false, true, do_show},
 	{"check", "FILE", false, false, do_check},
 	{"schema", "policy or verdict", true, true, do_schema},
+	{"match", "NAME or FILE", false, true, do_match},
 };
 #define N_WORDS (sizeof words / sizeof *words)
 
@@ -133,7 +152,8 @@ static const struct policy_word *find_word(const char *name, struct error *e)
 			return &words[i];
 	}
 	if (!name) {
-		error_set(e, BLAME_REQUEST, 0, "'policy' needs one of list, show, check, schema");
+		error_set(e, BLAME_REQUEST, 0,
+			"'policy' needs one of list, show, check, schema, match");
 		return NULL;
 	}
 	error_set(e, BLAME_REQUEST, 0, "'policy' has no '%.100s'", name);
@@ -141,18 +161,25 @@ static const struct policy_word *find_word(const char *name, struct error *e)
 	if (near)
 		error_hint(e, "did you mean '%s'?", near);
 	else
-		error_hint(e, "there are list, show, check and schema");
+		error_hint(e, "there are list, show, check, schema and match");
 	return NULL;
 }
 
-static int take_operand(struct policy_request *r, const char *value, struct error *e)
+static int take_operand(struct policy_request *r, const char *value, bool ended, struct error *e)
 {
+	if (ended && r->operand && strcmp(r->word, "match") == 0) {
+		strv_push(r->arena, &r->command, value);
+		return 0;
+	}
 	if (!*value)
 		return error_set(e, BLAME_REQUEST, 0, "an argument of 'policy' is empty");
 	if (!r->word)
 		r->word = value;
 	else if (!r->operand)
 		r->operand = value;
+	else if (strcmp(r->word, "match") == 0)
+		return error_set(
+			e, BLAME_REQUEST, 0, "'--' has to come before the command '%.100s'", value);
 	else
 		return error_set(
 			e, BLAME_REQUEST, 0, "'policy %s' takes no '%.100s'", r->word, value);
@@ -167,7 +194,7 @@ static int parse(struct policy_request *r, int argc, char **argv, struct error *
 	enum option_found found;
 	option_scan_init(&scan, COMMAND_POLICY, argc, argv);
 	while ((found = option_scan(&scan, &option, &value, e)) > SCAN_END) {
-		if (found == SCAN_OPERAND && take_operand(r, value, e) < 0)
+		if (found == SCAN_OPERAND && take_operand(r, value, scan.ended, e) < 0)
 			return -1;
 		if (found == SCAN_OPTION && option->kind == OPTION_HELP)
 			r->help = true;
@@ -201,7 +228,8 @@ int cli_policy(int argc, char **argv)
 	if (r.help)
 		return help_print(COMMAND_POLICY);
 	const struct policy_word *word = find_word(r.word, &e);
-	if (!word || check_usage(word, &r, &e) < 0 || word->run(&r, &e) < 0)
-		return cli_fail(&e);
-	return 0;
+	int status = -1;
+	if (word && check_usage(word, &r, &e) == 0)
+		status = word->run(&r, &e);
+	return status < 0 ? cli_fail(&e) : status;
 }

@@ -218,7 +218,8 @@ static void add_multicall(struct readings *s, unsigned program)
 	const char *applet = applet_of(s);
 	bool own = strncmp(applet, m->name, strlen(m->name)) == 0;
 	bool exact = !s->call->file->writable && has(&s->call->file->exactly, program);
-	struct reading reading = make(s, program, BY_FILE, 1, is_exact(s, program, applet));
+	enum reading_by by = has(&s->call->file->exactly, program) ? BY_FILE : BY_COPY;
+	struct reading reading = make(s, program, by, 1, is_exact(s, program, applet));
 	if (m->applets)
 		add_substrings(s, m->applets);
 	if (m->first_argument && own)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "model/exec-rules.h"
 
 /*
  * What each value alone does not show. A limit that can never be reached or never be enforced would
@@ -90,11 +91,23 @@ static int check_exec_enforced(const struct policy *p, struct error *e)
 	return 0;
 }
 
+/* Rules that could not hold; those that are built in can. */
+static int check_rules(const struct policy_exec *exec, struct error *e)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct exec_rules *rules;
+	struct policy_exec own = *exec;
+	own.builtin = false;
+	return exec_rules_compile(&rules, &own, &a, e);
+}
+
 static int check_exec(const struct policy *p, struct error *e)
 {
-	if (p->exec.mode == EXEC_ENFORCE)
-		return check_exec_enforced(p, e);
-	if (p->exec.mode != EXEC_OFF || (p->exec.n_rules == 0 && p->exec.default_allow))
+	if (p->exec.mode == EXEC_ENFORCE && check_exec_enforced(p, e) < 0)
+		return -1;
+	if (p->exec.mode != EXEC_OFF)
+		return p->exec.n_rules > 0 ? check_rules(&p->exec, e) : 0;
+	if (p->exec.n_rules == 0 && p->exec.default_allow)
 		return 0;
 	fail(e, "exec has rules but exec.mode is off, so that none of them applies");
 	return error_hint(e, "set exec.mode to audit or enforce");

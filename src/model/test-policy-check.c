@@ -45,6 +45,9 @@ static void test_nonsense(void **state)
 		{"exec: {mode: enforce}\npool: {size: 1, preload: [python3]}\n",
 			"pool.preload starts a program ahead of its run, where exec.mode enforce "
 			"has no run to judge it for"},
+		{"exec: {mode: enforce, rules: [{allow: busybox}]}\n",
+			"exec.rules: allow 'busybox': 'busybox' is many programs in one file, "
+			"shells among them; allow those that are meant: 'busybox ls' or 'ls'"},
 		{"syscalls: {deny: ['ptrace:kill'], allow: [ptrace]}\n",
 			"'ptrace' is in syscalls.deny and in syscalls.allow"},
 		{"retry: {backoff: 2m}\n", "retry.backoff is above retry.max_backoff"},

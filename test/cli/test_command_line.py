@@ -184,7 +184,7 @@ def bash_completes(path, *words):
         ("run --write us", ["usr"]),
         ("run --js", []),
         ("plan --js", ["--json"]),
-        ("policy ", ["list", "show", "check", "schema"]),
+        ("policy ", ["list", "show", "check", "schema", "match"]),
         ("policy show stric", ["strict"]),
         ("logs --stream std", ["stdout", "stderr"]),
         ("runs --c", ["--cause"]),

@@ -78,7 +78,8 @@ def test_schema(bulkhead):
 @pytest.mark.parametrize("words, text", [
     ([], "needs one of list, show, check, schema"),
     (["lst"], "did you mean 'list'?"),
-    (["match"], "there are list, show, check and schema"),
+    (["frobnicate"], "there are list, show, check, schema and match"),
+    (["match"], "needs NAME or FILE"),
     (["list", "tool"], "takes no 'tool'"),
     (["list", "--json"], "takes no '--json'"),
     (["show"], "needs NAME or FILE"),
