@@ -288,6 +288,77 @@ static void test_a_boxs_groups_go_with_it(void **state)
 	assert_int_equal(cache->n, 1);
 }
 
+/* It holds less then, and all that it counts and limits afterwards is as with any other. */
+static void test_one_that_rests_is_entered_again(void **state)
+{
+	(void)state;
+	need_groups();
+	const struct limits l = limits_of(64 << 20, 16), small = limits_of(32 << 20, 8);
+	struct group *g = open_first(&l);
+	unsigned awake = count_fds();
+	group_rest(g);
+	assert_true(count_fds() < awake);
+	assert_int_equal(group_wake(g, NULL), 0);
+	group_limit(g, &small, by, NULL);
+	int status = wait_status(enter(g, take_memory));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	struct observation o = {0};
+	group_get_ready(g);
+	group_read(g, &o, &arena);
+	assert_true(group_oom_kills(g) >= 1);
+	assert_true(o.usage.cpu_known && o.n_counters > 0);
+	give_back(g);
+
+	g = open_first(&l);
+	group_rest(g);
+	group_rest(g);
+	assert_int_equal(group_wake(g, NULL), 0);
+	wait_status(enter(g, do_nothing));
+	give_back(g);
+	then(&l, true);
+}
+
+/* One that rested while nobody had it is taken as any other. */
+static void test_one_that_rests_is_used_again(void **state)
+{
+	(void)state;
+	need_groups();
+	const struct limits l = limits_of(64 << 20, 16);
+	struct group *g = open_first(&l);
+	wait_status(enter(g, do_nothing));
+	group_rest(g);
+	give_back(g);
+	assert_int_equal(cache->n, 1);
+	group_rest(cache->first);
+	g = open_run(NULL, "second", &l);
+	assert_string_equal(g->name, first_name);
+	wait_status(enter(g, burn));
+	struct observation o = {0};
+	group_read(g, &o, &arena);
+	assert_true(o.usage.cpu_user_us + o.usage.cpu_system_us >= 10000);
+	give_back(g);
+}
+
+/* Whoever looks up through files that all have open sees what one sees who opens his own. */
+static void test_all_see_the_same_groups_above(void **state)
+{
+	(void)state;
+	need_groups();
+	const struct limits l = limits_of(64 << 20, 16);
+	const struct group_spec box_spec = {.id = "box", .limits = &l, .box = true, .cache = cache};
+	struct group *box = open_spec(&box_spec, by);
+	struct group_spec spec = {.id = "own", .limits = &l, .parent = box};
+	struct group *own = open_spec(&spec, by), *run = open_run(box, "inside", &l);
+	struct group *alone = open_run(NULL, "alone", &l);
+	assert_int_equal(run->above.n, own->above.n);
+	assert_int_equal(run->above.n, alone->above.n + 1);
+	struct error e = ERROR_INIT;
+	assert_int_equal(group_close(own, &e), 0);
+	group_discard(alone);
+	group_discard(run);
+	assert_true(group_try_close(box, true, &e));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cache_setup, cache_teardown)
 
 int main(void)
@@ -304,6 +375,9 @@ int main(void)
 		TEST(test_not_while_somebody_is_in_it),
 		TEST(test_not_more_than_asked_for),
 		TEST(test_a_boxs_groups_go_with_it),
+		TEST(test_one_that_rests_is_entered_again),
+		TEST(test_one_that_rests_is_used_again),
+		TEST(test_all_see_the_same_groups_above),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
