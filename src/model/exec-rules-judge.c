@@ -198,8 +198,10 @@ static void decide_reading(const struct exec_rules *r, const struct reading *rea
 		d->doubtful = reading;
 		d->doubt = places->doubtful;
 	}
-	if (places->too_many)
+	if (places->too_many) {
+		d->open = d->open || !sure->rule;
 		deny_unreadable(r, reading, d);
+	}
 }
 
 static void decide(
