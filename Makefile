@@ -57,6 +57,8 @@ bench: build
 	@bench/bench $(BULKHEAD)
 	@echo
 	@bench/warm $(BULKHEAD)
+	@echo
+	@bench/preload $(BULKHEAD)
 
 compare: build
 	@tools/install-deps compare
