@@ -210,6 +210,8 @@ void heat_close(struct parked *p);
 
 /* A box in which the preload command of @pool runs, and is forked. Takes @r, its own. NULL with @error. */
 struct box *serve_open(struct engine *e, struct pool *pool, struct recipe *r, struct error *error);
+/* What such a box takes: the program in it has the memory of the policy. */
+struct share serve_share(const struct recipe *r);
 /* Its program is ready: forks may be asked for. */
 bool serve_is_ready(const struct box *b);
 /* And it has not been slow to answer, so that a run can wait for one. */

@@ -114,12 +114,29 @@ static bool is_same_plan(const struct recipe *x, const struct recipe *y)
 	return strcmp(text_of(x, &a), text_of(y, &a)) == 0;
 }
 
+/* Forks that are ready go with it, though they need not: who comes next has others. */
+static struct box *let_box_go(struct pool *p)
+{
+	struct box *b = p->served;
+	p->served = NULL;
+	if (b)
+		b->serving.pool = NULL;
+	drop_ready(p);
+	for (struct parked *parked = p->engine->parked, *next; b && parked; parked = next) {
+		next = parked->next_of_all;
+		if (parked->pool != p || parked->box != b)
+			continue;
+		p->n_coming--;
+		parked_drop(parked);
+	}
+	return b;
+}
+
 static void believe(struct pool *p, struct recipe *recipe)
 {
-	drop_ready(p);
-	if (p->served)
-		box_retire(p->served);
-	p->served = NULL;
+	struct box *served = let_box_go(p);
+	if (served)
+		box_retire(served);
 	recipe_let_go(p->recipe);
 	p->recipe = recipe;
 	p->generation++;
@@ -148,11 +165,13 @@ static bool forks(const struct pool *p)
 
 static bool has_room(const struct pool *p)
 {
-	static const struct share box = {.boxes = 1};
+	struct share box = {.boxes = 1};
 	if (!p->recipe || p->failing || p->n_ready + p->n_coming >= p->wanted)
 		return false;
 	if (forks(p) && p->served)
 		return serve_is_ready(p->served) && p->n_coming < FORKS_AT_ONCE;
+	if (forks(p))
+		box = serve_share(p->recipe);
 	return admission_ask(&p->engine->admission, &box) == ADMITTED_YES;
 }
 
@@ -252,22 +271,12 @@ void pool_served(struct pool *p)
 	refill(p->engine);
 }
 
-/* Those that are ready go with it, though they need not: who comes next has others. */
 void pool_box_lost(struct pool *p)
 {
-	struct box *b = p->served;
-	p->served = NULL;
-	b->serving.pool = NULL;
+	const struct box *b = p->served;
 	if (!p->engine->stopping && b->state == BOX_READY && b->serving.pid_namespace)
 		p->engine->counts.preload_restarts++;
-	drop_ready(p);
-	for (struct parked *parked = p->engine->parked, *next; parked; parked = next) {
-		next = parked->next_of_all;
-		if (parked->pool == p && parked->box == b) {
-			p->n_coming--;
-			parked_drop(parked);
-		}
-	}
+	let_box_go(p);
 	p->failing = true;
 }
 

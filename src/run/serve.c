@@ -49,9 +49,15 @@ static int open_group(struct box *b, struct error *error)
 	return group_open(&b->group, &b->engine->host.cgroup, &spec, by, error);
 }
 
+struct share serve_share(const struct recipe *r)
+{
+	return (struct share){
+		.boxes = 1, .memory_bytes = admission_memory(&r->prepared.policy.limits)};
+}
+
 struct box *serve_open(struct engine *e, struct pool *pool, struct recipe *r, struct error *error)
 {
-	const struct share share = {.boxes = 1};
+	const struct share share = serve_share(r);
 	struct recipe *serving = recipe_that_serves(r, error);
 	if (!serving) {
 		recipe_let_go(r);

@@ -211,6 +211,36 @@ static void test_a_full_box_can_be_entered(void **state)
 	close_box(box);
 }
 
+/* Somebody who can only write to files comes in as well, and is known to be there. */
+static void test_a_way_in_by_files(void **state)
+{
+	(void)state;
+	need_groups();
+	const struct limits l = limits_of(64 << 20, 16);
+	struct group *box = open_box(&l);
+	struct group *run = open_run(box, "run", &l), *other = open_run(box, "other", &l);
+	struct group_entry entry = {.into_fd = -1};
+	int files[GROUP_MAX_TASKS + 1];
+	assert_int_equal(group_entry_by_file(run, files, &entry.n_tasks), 0);
+	assert_in_range(entry.n_tasks, 1, GROUP_MAX_TASKS);
+	memcpy(entry.tasks, files, entry.n_tasks * sizeof(*files));
+	pid_t pid = enter_by(&entry, wait_for_ever);
+	assert_true(group_has(run, pid));
+	assert_false(group_has(other, pid));
+	assert_false(group_has(run, getpid()));
+	end(run, pid);
+	assert_false(group_has(run, pid));
+	/* half of the way is none */
+	entry.n_tasks--;
+	pid = enter_by(&entry, wait_for_ever);
+	assert_false(group_has(run, pid));
+	kill(pid, SIGKILL);
+	wait_status(pid);
+	close_group(run);
+	close_group(other);
+	close_box(box);
+}
+
 /* Nor does it keep anybody out that its memory is used up. */
 static void hold_memory(void)
 {
@@ -415,6 +445,7 @@ int main(void)
 		TEST(test_a_box_waits_for_its_runs),
 		TEST(test_giving_up_says_what_is_left),
 		TEST(test_a_full_box_can_be_entered),
+		TEST(test_a_way_in_by_files),
 		TEST(test_a_box_without_memory_can_be_entered),
 		TEST(test_limits_are_written_again),
 		TEST(test_limits_are_lifted),

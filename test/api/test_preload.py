@@ -223,6 +223,29 @@ def test_forks_have_what_was_imported(forking):
     assert count(forking, "forks") == forks + 2 * SIZE and count(forking, "preload_restarts") == 0
 
 
+@pytest.mark.root
+def test_forks_of_an_isolated_user(place, daemon, api):
+    policy(place, [PYTHON, HELPER, "colorsys"], serve="forks", more="user: isolated\n")
+    daemon.restart()
+    await_pool(api)
+    for _ in range(SIZE + 1):
+        assert api.out(python(api, IS_WARM)) == "True\n"
+    assert count(api, "forks") == SIZE + 1 and count(api, "preload_restarts") == 0
+
+
+def test_a_policy_that_changes(place, daemon, forking):
+    """Forks of what was there before go on, and no run has one of them any more."""
+    run = forking.run(["python3", "-c", "import time; print('here', flush=True); time.sleep(2); raise SystemExit(9)"],
+                      policy="warm", wait=False)
+    wait_until(lambda: forking.output(run["id"])["stdout"], what="a word of it")
+    policy(place, [PYTHON, HELPER, "textwrap"], serve="forks")
+    wait_until(lambda: forking.out(python(forking, "import sys; print('colorsys' in sys.modules, 'textwrap' in sys.modules)")) == "False True\n", 30,
+               "a program by the new policy")
+    assert exit_code(forking.ended(run["id"])) == 9
+    wait_until(lambda: len(daemon.inits()) == 1, what="the end of the first one's box")
+    assert "warning" not in daemon.said()
+
+
 def test_many_forks(daemon, forking):
     """Each its own end and output; and nothing grows."""
     def one(i):
