@@ -12,6 +12,10 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #endif
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 /* The kernel copies as much as it knows of; what a later one adds must find room. */
 union notification {
 	struct seccomp_notif notif;
@@ -34,6 +38,14 @@ int notify_probe(void)
 		sizes.seccomp_notif_resp <= sizeof(union response) &&
 		sizes.seccomp_data >= sizeof(struct seccomp_data);
 	return fits ? 0 : -EINVAL;
+}
+
+bool notify_waits_killably(void)
+{
+	/* an unknown flag is refused before the program is looked for */
+	return sys_seccomp(SECCOMP_SET_MODE_FILTER,
+		       SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+		       NULL) == -EFAULT;
 }
 
 bool notify_is_listener(int fd)

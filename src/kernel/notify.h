@@ -26,6 +26,13 @@ struct notify_call {
 /* Does the kernel have it, in sizes that we know? 0 or -errno: EINVAL, ENOSYS before Linux 5.0. */
 int notify_probe(void);
 
+/*
+ * Does a filter's caller, once its call is received, wait for fatal signals only (Linux 5.19, if asked for when the filter is
+ * installed, as seccomp_install_listener() does)? Then it can be interrupted before it is answered, and
+ * stops right behind the call.
+ */
+bool notify_waits_killably(void);
+
 /* Is @fd a listener? For one that came from somebody else. */
 bool notify_is_listener(int fd);
 

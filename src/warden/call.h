@@ -62,6 +62,7 @@ struct call {
 	struct exec_judgement judgement;
 	struct exec_event event;
 	bool told; /* once is enough */
+	bool held; /* by a former call of its that is over: it is seized already */
 };
 
 /* All calls there are: unused ones are used again. */

@@ -138,7 +138,8 @@ static bool runs(struct judge *j, const struct image *image, const struct call_f
 }
 
 /* What makes the loader run somebody else's code first. */
-const char *const judge_loader_variables[] = {"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", NULL};
+const char *const judge_loader_variables[] = {
+	"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH", NULL};
 
 static bool environment_is_clean(struct judge *j, const struct image *image)
 {

@@ -13,7 +13,10 @@
 
 void docket_init(struct docket *d, struct judge *judge, struct calls *calls)
 {
-	*d = (struct docket){.judge = judge, .calls = calls, .line = BUF_INIT};
+	*d = (struct docket){.judge = judge,
+		.calls = calls,
+		.interrupt_first = notify_waits_killably(),
+		.line = BUF_INIT};
 	d->last = &d->first;
 }
 
@@ -145,23 +148,33 @@ static void set_in_flight(struct call *call, bool is)
 }
 
 /*
- * Linux before 5.19 would take an interrupt for the end of the call, if it came before the answer. What is asked for the
- * record alone is asked while the kernel is at it.
+ * Interrupted before it is answered, the task stops behind its call whatever comes of that, and does nothing in between.
+ * Linux before 5.19 would take that for the end of the call: there it is interrupted afterwards, and may be in its
+ * next call by then (take_over()).
  */
-static void hold(struct docket *d, struct call *call)
+static int let_execute(struct docket *d, struct call *call)
 {
 	pid_t tid = call->notify.tid;
-	if (seize_in_time(tid) < 0) {
+	if (d->interrupt_first)
+		ptrace_interrupt(tid);
+	int r = notify_continue(call->slot->listener, call->notify.id);
+	if (!d->interrupt_first)
+		ptrace_interrupt(tid);
+	return r;
+}
+
+/* What is asked for the record alone is asked while the kernel is at it. */
+static void hold(struct docket *d, struct call *call)
+{
+	if (!call->held && seize_in_time(call->notify.tid) < 0) {
 		cannot(d, call, "a caller that cannot be held at its exec",
 			"it is traced by somebody else, or runs a program that is not readable");
 		return;
 	}
 	call->state = CALL_SEIZED;
 	set_in_flight(call, true);
-	int r = notify_continue(call->slot->listener, call->notify.id);
 	/* it may be another task by now: then it is stopped for a moment, and let go */
-	call->state = r == 0 ? CALL_CONTINUED : CALL_RELEASING;
-	ptrace_interrupt(tid);
+	call->state = let_execute(d, call) == 0 ? CALL_CONTINUED : CALL_RELEASING;
 	judge_identify(d->judge, call);
 	calls_add(d->calls, call);
 	judge_detail(d->judge, call);
@@ -198,6 +211,25 @@ static void wait_for(struct call *other, struct call *call)
 	other->waiting = call;
 }
 
+static void land(struct docket *d, struct call *call)
+{
+	set_in_flight(call, false);
+	calls_remove(d->calls, call);
+	finish(d, call);
+}
+
+/* @call comes from a task that @former holds: that one failed, and the task was faster than our interrupt. */
+static void take_over(struct docket *d, struct call *former, struct call *call)
+{
+	if (former->state == CALL_CONTINUED) {
+		former->event.why = "the kernel did not do it";
+		tell(d, former, EXEC_FAILED);
+	}
+	land(d, former);
+	call->held = true;
+	begin(d, call);
+}
+
 bool docket_next(struct docket *d)
 {
 	struct call *call = dequeue(d);
@@ -219,7 +251,9 @@ bool docket_next(struct docket *d)
 	if (!call->slot->payload)
 		call->slot->payload = call->ids.pid;
 	struct call *other = calls_by_process(d->calls, call->ids.pid);
-	if (other)
+	if (other && other->notify.tid == call->notify.tid && other->state != CALL_KILLED)
+		take_over(d, other, call);
+	else if (other)
 		wait_for(other, call);
 	else
 		begin(d, call);
@@ -227,13 +261,6 @@ bool docket_next(struct docket *d)
 }
 
 /* ---- when the task stops, or ends ---- */
-
-static void land(struct docket *d, struct call *call)
-{
-	set_in_flight(call, false);
-	calls_remove(d->calls, call);
-	finish(d, call);
-}
 
 /* The call is over and did nothing: said by what it left in the registers, if it is that call still. */
 static void say_why_failed(struct call *call, const struct ptrace_regs *regs)

@@ -12,6 +12,7 @@
 struct docket {
 	struct judge *judge;
 	struct calls *calls;
+	bool interrupt_first; /* notify_waits_killably() */
 	struct buf line; /* scratch */
 	struct call *first, **last; /* received, in their order */
 };
