@@ -286,6 +286,7 @@ static int compile_builtin(struct compiler *c, const struct builtin_rule *row)
 			size_t n = strcspn(rest, "|");
 			const char *words = arena_strndup(c->a, rest, n);
 			struct exec_rule *rule = arena_new(c->a, struct exec_rule);
+			rule->hint = row->reason;
 			rule->pattern = *words ? arena_printf(c->a, "%s %s", programs.v[i], words)
 					       : programs.v[i];
 			c->rule = rule;

@@ -67,7 +67,8 @@ static void test_shipped(void **state)
 		assert_true(has(&p.filesystem.hide, "~/.ssh"));
 		assert_true(has(&p.filesystem.hide, "/etc/shadow"));
 		assert_true(has(&p.filesystem.hide, "/run"));
-		assert_int_equal(p.exec.mode, EXEC_OFF);
+		assert_int_equal(
+			p.exec.mode, strcmp(p.name, "agent") == 0 ? EXEC_ENFORCE : EXEC_OFF);
 		assert_int_equal(
 			p.network, strcmp(p.name, "build") == 0 ? NETWORK_HOST : NETWORK_NONE);
 	}

@@ -120,7 +120,7 @@ def test_hidden_unless_taken_out(bulkhead):
 
 def test_what_cannot_be_done_is_refused(bulkhead):
     """Sections for which there are no means yet are not passed over in silence."""
-    for text in ("exec: {mode: enforce, default: deny}\n", "retry: {attempts: 2}\n", "breaker: {key: k}\n",
+    for text in ("retry: {attempts: 2}\n", "breaker: {key: k}\n",
                  "capture: {messages: out}\n"):
         path = bulkhead.file("x.yaml", text)
         assert "is valid" in expect_done(bulkhead.command("policy", "check", path))
