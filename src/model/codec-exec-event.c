@@ -1,161 +1,109 @@
 /* SPDX-License-Identifier: MIT */
-#include <stddef.h>
 #include <string.h>
 
-#include "model/codec-json.h"
+#include "base/json-text.h"
 #include "model/exec-event.h"
 
-/* The reading half; the warden, which knows no jansson, has the writing one (exec-event.c). */
+/*
+ * exec.jsonl:
+ *
+ *   {"t_us":5120,"outcome":"started","enforced":true,"pid":4711,"parent":4710,"inside_pid":3,
+ *    "argc":2,"argv":["git","status"],"called":"/usr/bin/git","executable":"/usr/bin/git",
+ *    "cwd":"/home/ann/project","rule":"allow: git","why":"…"}
+ */
 
-static int wrong(const char *key, const char *expected, struct error *e)
+/* printf would take longer than all the rest. */
+static void put_number(struct buf *b, uint64_t value)
 {
-	return error_set(e, BLAME_REQUEST, 0, "exec event: '%s' must be %s", key, expected);
+	char digits[20];
+	size_t i = sizeof digits;
+
+	do
+		digits[--i] = (char)('0' + value % 10);
+	while (value /= 10);
+	buf_add(b, digits + i, sizeof digits - i);
 }
 
-/* What is missing or null stays 0. */
-static int get_number(
-	const json_t *object, const char *key, uint64_t max, uint64_t *ret, struct error *e)
+/* How much of @s is kept if @max bytes are the most; a character is not cut in two. */
+static size_t kept_size(const char *s, size_t max, bool *ret_cut)
 {
-	const json_t *value = json_object_get(object, key);
+	size_t size = strnlen(s, max + 1);
 
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-		(uint64_t)json_integer_value(value) > max)
-		return wrong(key, "a number in its range", e);
-	*ret = (uint64_t)json_integer_value(value);
-	return 0;
+	*ret_cut = size > max;
+	if (!*ret_cut)
+		return size;
+	for (size_t back = 1; back < 4 && back <= max; back++)
+		if (utf8_is_cut(s + max - back, back))
+			return max - back;
+	return max;
 }
 
-static int get_pid(const json_t *object, const char *key, pid_t *ret, struct error *e)
+static void put_key(struct buf *b, const char *key)
 {
-	uint64_t pid = 0;
-
-	if (get_number(object, key, INT32_MAX, &pid, e) < 0)
-		return -1;
-	*ret = (pid_t)pid;
-	return 0;
+	buf_add(b, ",\"", 2);
+	buf_puts(b, key);
+	buf_add(b, "\":", 2);
 }
 
-static int get_bool(const json_t *object, const char *key, bool *ret, struct error *e)
+static void put_text(struct buf *b, const char *key, const char *s)
 {
-	const json_t *value = json_object_get(object, key);
+	bool cut;
 
-	if (value && !json_is_boolean(value))
-		return wrong(key, "true or false", e);
-	*ret = json_is_true(value);
-	return 0;
+	if (!s)
+		return;
+	put_key(b, key);
+	json_put_bytes(b, s, kept_size(s, EXEC_EVENT_MAX_TEXT, &cut));
 }
 
-static int get_outcome(const json_t *object, enum exec_outcome *ret, struct error *e)
+static void put_pid(struct buf *b, const char *key, pid_t pid)
 {
-	const char *name = json_string_value(json_object_get(object, "outcome"));
-	int outcome = name ? exec_outcome_from_name(name) : -1;
-
-	if (outcome < 0)
-		return wrong("outcome", "started, refused, killed or failed", e);
-	*ret = (enum exec_outcome)outcome;
-	return 0;
+	if (pid <= 0)
+		return;
+	put_key(b, key);
+	put_number(b, (uint64_t)pid);
 }
 
-static int get_texts(
-	struct exec_event *event, const json_t *object, struct arena *a, struct error *e)
+/* True if the last word that was put is cut. */
+static bool put_argv(struct buf *b, const char *key, const struct strv *argv)
 {
-	static const struct {
-		const char *key;
-		size_t offset;
-	} texts[] = {
-		{"called", offsetof(struct exec_event, called)},
-		{"executable", offsetof(struct exec_event, executable)},
-		{"interpreter", offsetof(struct exec_event, interpreter)},
-		{"cwd", offsetof(struct exec_event, cwd)},
-		{"rule", offsetof(struct exec_event, rule)},
-		{"why", offsetof(struct exec_event, why)},
-		{"real_executable", offsetof(struct exec_event, real_executable)},
-	};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		const json_t *value = json_object_get(object, texts[i].key);
-		const char *text;
-		if (!value || json_is_null(value))
-			continue;
-		if (json_text_parse(value, a, &text) < 0 || strlen(text) > EXEC_EVENT_MAX_TEXT)
-			return wrong(texts[i].key, "a text in its bounds", e);
-		*(const char **)((char *)event + texts[i].offset) = text;
-	}
-	return 0;
-}
-
-static int get_argv(
-	const json_t *object, const char *key, struct strv *ret, struct arena *a, struct error *e)
-{
-	const json_t *list = json_object_get(object, key);
 	size_t room = EXEC_EVENT_MAX_ARGV;
+	bool cut = false;
 
-	if (list && !json_is_array(list))
-		return wrong(key, "a list of words", e);
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *word;
-		if (json_text_parse(json_array_get(list, i), a, &word) < 0)
-			return wrong(key, "a list of words", e);
-		if (strlen(word) >= room)
-			return wrong(key, "a list of words in its bounds", e);
-		room -= strlen(word) + 1;
-		strv_push(a, ret, word);
+	put_key(b, key);
+	buf_putc(b, '[');
+	for (size_t i = 0; i < argv->n && room > 0 && !cut; i++) {
+		size_t size = kept_size(argv->v[i], room - 1, &cut);
+		if (i > 0)
+			buf_putc(b, ',');
+		json_put_bytes(b, argv->v[i], size);
+		room -= size + 1;
 	}
-	return 0;
+	buf_putc(b, ']');
+	return cut;
 }
 
-static int get_words(
-	struct exec_event *event, const json_t *object, struct arena *a, struct error *e)
+void exec_event_format(const struct exec_event *event, struct buf *b)
 {
-	uint64_t argc = 0;
-
-	if (get_argv(object, "argv", &event->argv, a, e) < 0 ||
-		get_argv(object, "real_argv", &event->real_argv, a, e) < 0 ||
-		get_number(object, "argc", INT32_MAX, &argc, e) < 0 ||
-		get_bool(object, "argv_cut", &event->argv_cut, e) < 0)
-		return -1;
-	if (argc < event->argv.n)
-		return wrong("argc", "at least as many as 'argv' has", e);
-	if (event->argv_cut && event->argv.n == 0)
-		return wrong("argv_cut", "false where there is no word", e);
-	event->argc = argc;
-	return 0;
-}
-
-static int read_event(
-	struct exec_event *event, const json_t *object, struct arena *a, struct error *e)
-{
-	if (!json_is_integer(json_object_get(object, "t_us")))
-		return wrong("t_us", "there", e);
-	if (get_number(object, "t_us", INT64_MAX, &event->t_us, e) < 0 ||
-		get_outcome(object, &event->outcome, e) < 0 ||
-		get_bool(object, "enforced", &event->enforced, e) < 0 ||
-		get_pid(object, "pid", &event->pid, e) < 0 ||
-		get_pid(object, "parent", &event->parent, e) < 0 ||
-		get_pid(object, "inside_pid", &event->inside_pid, e) < 0 ||
-		get_words(event, object, a, e) < 0)
-		return -1;
-	return get_texts(event, object, a, e);
-}
-
-int exec_event_parse(
-	struct exec_event *ret, const char *line, size_t size, struct arena *a, struct error *e)
-{
-	struct exec_event event = {.t_us = 0};
-	json_error_t at;
-
-	if (size > EXEC_EVENT_MAX_LINE)
-		return error_set(e, BLAME_REQUEST, 0, "exec event: longer than %zu bytes",
-			(size_t)EXEC_EVENT_MAX_LINE);
-	json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &at);
-	if (!object)
-		return error_set(
-			e, BLAME_REQUEST, 0, "exec event: no JSON at byte %d", at.position);
-	int r = read_event(&event, object, a, e);
-	json_decref(object);
-	if (r == 0)
-		*ret = event;
-	return r;
+	buf_puts(b, "{\"t_us\":");
+	put_number(b, event->t_us);
+	put_text(b, "outcome", exec_outcome_name(event->outcome));
+	put_key(b, "enforced");
+	buf_puts(b, event->enforced ? "true" : "false");
+	put_pid(b, "pid", event->pid);
+	put_pid(b, "parent", event->parent);
+	put_pid(b, "inside_pid", event->inside_pid);
+	put_key(b, "argc");
+	put_number(b, event->argc > event->argv.n ? event->argc : event->argv.n);
+	if (put_argv(b, "argv", &event->argv) || event->argv_cut)
+		buf_puts(b, ",\"argv_cut\":true");
+	put_text(b, "called", event->called);
+	put_text(b, "executable", event->executable);
+	put_text(b, "interpreter", event->interpreter);
+	put_text(b, "cwd", event->cwd);
+	put_text(b, "rule", event->rule);
+	put_text(b, "why", event->why);
+	put_text(b, "real_executable", event->real_executable);
+	if (event->real_argv.n > 0)
+		put_argv(b, "real_argv", &event->real_argv);
+	buf_puts(b, "}\n");
 }
