@@ -181,8 +181,8 @@ void exec_tree_put_notes(
 {
 	if (t->audit)
 		buf_puts(out, "mode audit: nothing was refused\n");
-	put_counted(out, t->folded, "call that found no program is left out",
-		"calls that found no program are left out");
+	put_counted(out, t->folded, "call in search of a program is left out",
+		"calls in search of a program are left out");
 	if (!seen)
 		return;
 	put_counted(out, seen->audit_dropped, "exec is missing: the file had reached its bound",

@@ -150,23 +150,27 @@ static bool same_words(const struct strv *one, const struct strv *other)
 	return true;
 }
 
-/* execvp(3) tries one directory after the other: of a search only its end is worth a line. */
-static void fold_search(struct builder *b, const struct process *p, const struct exec_event *event)
-{
-	struct exec_node *last = p->last == EXEC_NO_NODE ? NULL : &b->t->v[p->last];
-
-	if (!last || !last->event || last->event->outcome != EXEC_FAILED ||
-		!same_words(&last->event->argv, &event->argv))
-		return;
-	last->folded = true;
-	b->t->folded++;
-}
-
 /* True if the process goes on with it: mode audit refuses nothing. */
 static bool went_on(const struct exec_event *event)
 {
 	return event->outcome == EXEC_STARTED ||
 		(event->outcome == EXEC_REFUSED && !event->enforced);
+}
+
+/*
+ * execvp(3) tries one directory after the other, a shell also after a refusal: of a search only its end is worth a
+ * line.
+ */
+static void fold_search(struct builder *b, const struct process *p, const struct exec_event *event)
+{
+	struct exec_node *last = p->last == EXEC_NO_NODE ? NULL : &b->t->v[p->last];
+
+	if (!last || !last->event || went_on(last->event) ||
+		!same_words(&last->event->argv, &event->argv))
+		return;
+	last->folded = true;
+	b->t->folded++;
+	b->t->counts[last->event->outcome]--;
 }
 
 static void add(struct builder *b, const struct exec_event *event)

@@ -25,14 +25,14 @@ struct exec_node {
 	size_t parent, first_child, last_child, next; /* EXEC_NO_NODE: none */
 	unsigned level; /* 0: a root */
 	bool again; /* the process of the node before it has replaced its program */
-	bool folded; /* a search that failed, and was gone on with: not shown */
+	bool folded; /* a part of a search, which was gone on with: not shown */
 };
 
 struct exec_tree {
 	struct exec_node *v; /* parents before their children, but not in the order shown */
 	size_t n;
 	size_t first; /* root; EXEC_NO_NODE: nothing was executed */
-	uint64_t counts[EXEC_OUTCOME_COUNT_]; /* of all events */
+	uint64_t counts[EXEC_OUTCOME_COUNT_]; /* of all events but the folded ones */
 	uint64_t folded;
 	bool audit; /* not all were judged in mode enforce */
 };

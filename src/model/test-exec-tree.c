@@ -162,21 +162,23 @@ static void test_parent_without_exec(void **state)
 static void test_search_is_folded(void **state)
 {
 	struct exec_event events[] = {
-		EXEC(0, 5001, 77, "sh"),
-		EXEC(1, 5002, 5001, "git"),
-		EXEC(2, 5002, 5001, "git"),
-		EXEC(3, 5002, 5001, "git"),
-		EXEC(4, 5003, 5001, "nothing"),
+		EXEC(0, 5001, 77, "sh"), EXEC(1, 5002, 5001, "git"), EXEC(2, 5002, 5001, "git"),
+		EXEC(3, 5002, 5001, "git"), EXEC(4, 5003, 5001, "nothing"),
+		EXEC(5, 5004, 5001, "reboot"),
+		EXEC(6, 5004, 5001, "reboot"), /* /bin and /usr/bin */
 	};
 
 	(void)state;
 	events[1].outcome = events[2].outcome = events[4].outcome = EXEC_FAILED;
 	events[4].why = "no such file or directory";
+	events[5].outcome = events[6].outcome = EXEC_REFUSED;
+	events[6].rule = "deny: reboot";
 	CHECK(events,
 		"  0 s         sh\n"
 		"  3 us        ├─ git\n"
-		"  4 us        └─ nothing  failed: no such file or directory\n"
-		"2 calls that found no program are left out\n");
+		"  4 us        ├─ nothing  failed: no such file or directory\n"
+		"  6 us        └─ reboot  refused by 'deny: reboot'\n"
+		"3 calls in search of a program are left out\n");
 }
 
 static void test_fates(void **state)
