@@ -10,6 +10,7 @@ enum hint completion_hint(const struct option_spec *o)
 	static const enum hint by_kind[OPTION_KIND_COUNT_] = {
 		[OPTION_POLICY] = HINT_POLICY,
 		[OPTION_DIR] = HINT_DIR,
+		[OPTION_FILE] = HINT_FILE,
 		[OPTION_VERDICT] = HINT_FILE,
 		[OPTION_OWN_PATH] = HINT_FILE,
 		[OPTION_OWN_POLICY] = HINT_POLICY,

@@ -156,7 +156,7 @@ static int check_item(struct error *e, const struct option_spec *o, const char *
 	return fault ? refuse(e, o, value, "%s", fault) : 0;
 }
 
-static int set_dir(
+static int set_path(
 	struct option_target *t, const struct option_spec *o, const char *value, struct error *e)
 {
 	if (check_item(e, o, value, ITEM_PATH, value) < 0)
@@ -281,7 +281,8 @@ int option_set(
 		[OPTION_GRACE] = set_grace,
 		[OPTION_OOM] = set_oom,
 		[OPTION_POLICY] = set_text,
-		[OPTION_DIR] = set_dir,
+		[OPTION_DIR] = set_path,
+		[OPTION_FILE] = set_path,
 		[OPTION_BOX] = set_text,
 		[OPTION_KEY] = set_key,
 		[OPTION_VERDICT] = set_verdict,

@@ -20,6 +20,7 @@ enum option_kind {
 	OPTION_OOM, /* one of choices */
 	OPTION_POLICY, /* NAME|FILE; field is a const char * */
 	OPTION_DIR, /* field is a const char * */
+	OPTION_FILE, /* the same */
 	OPTION_BOX, /* field is a const char * */
 	OPTION_KEY, /* field is a const char * */
 	OPTION_VERDICT, /* FILE|fd:N */

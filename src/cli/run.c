@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/exec.h"
 #include "cli/help.h"
+#include "cli/learn.h"
 #include "cli/options.h"
 #include "run/prepare.h"
 #include "store/exec-log.h"
@@ -24,6 +25,7 @@ struct run {
 	struct observation o;
 	struct record record;
 	struct verdict_file verdict_file;
+	struct learn learn;
 };
 
 static void starting(void *data)
@@ -50,8 +52,9 @@ static void timeline(void *data, const struct timeline *t)
 
 static int exec_log(void *data, uint64_t *ret_max_bytes)
 {
+	struct run *run = data;
 	*ret_max_bytes = EXEC_LOG_MAX_BYTES;
-	return record_open_execs(&((struct run *)data)->record);
+	return learn_log(&run->learn, record_open_execs(&run->record));
 }
 
 static void fail_setup(struct run *run, const struct error *e, struct arena *a)
@@ -89,6 +92,7 @@ static int get_ready(struct run *run, struct arena *a, struct error *e)
 	run_begin();
 	if (prepare_policy(&run->prepared, &run->request, &us, a, e) < 0)
 		return -1;
+	learn_relax(&run->learn, &run->prepared.policy);
 	run_network(run->prepared.policy.network == NETWORK_NONE);
 	return prepare_plan(&run->prepared, &run->request, &us, a, e);
 }
@@ -107,6 +111,7 @@ static int conclude(struct run *run, struct arena *a)
 		log_error("%s", verdict_format_line(&verdict, a));
 	else if (verdict.cause != CAUSE_OK)
 		log_line("%s", verdict_format_line(&verdict, a));
+	learn_write(&run->learn, &run->prepared, &run->request, &run->o, &verdict, &run->record);
 	record_close(&run->record);
 	return verdict.exit_status;
 }
@@ -127,6 +132,7 @@ int cli_run(int argc, char **argv)
 
 	run_block_signals();
 	run.verdict_file = VERDICT_FILE_INIT;
+	run.learn = LEARN_INIT;
 	int parsed = options_parse_run(&run.request, &a, argc, argv, &e);
 	if (parsed != 0)
 		return parsed > 0 ? help_print(COMMAND_RUN) : cli_fail(&e);
@@ -137,6 +143,8 @@ int cli_run(int argc, char **argv)
 		return cli_fail(&e);
 	if (run.request.verdict &&
 		verdict_file_open(&run.verdict_file, run.request.verdict, &e) < 0)
+		return cli_fail(&e);
+	if (run.request.learn && learn_open(&run.learn, run.request.learn, &e) < 0)
 		return cli_fail(&e);
 	int ready = get_ready(&run, &a, &e);
 	observation_begin(&run.o, &run.prepared, &run.request);

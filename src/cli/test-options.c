@@ -56,6 +56,7 @@ static const char *sample_of(const struct option_spec *o)
 		[OPTION_GRACE] = "3s",
 		[OPTION_POLICY] = "strict",
 		[OPTION_DIR] = "/srv",
+		[OPTION_FILE] = "/srv/learned.yaml",
 		[OPTION_KEY] = "nightly build",
 		[OPTION_BOX] = "01j",
 		[OPTION_VERDICT] = "fd:3",

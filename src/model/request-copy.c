@@ -44,6 +44,7 @@ void request_copy(struct request *ret, const struct request *request, struct are
 	copy.env = copy_env(&request->env, a);
 	copy.key = arena_strdup(a, request->key);
 	copy.verdict = arena_strdup(a, request->verdict);
+	copy.learn = arena_strdup(a, request->learn);
 	copy.log_dir = arena_strdup(a, request->log_dir);
 	*ret = copy;
 }

@@ -34,6 +34,7 @@ struct request {
 	bool quiet, verbose;
 	const char *verdict; /* FILE or "fd:N"; NULL: none */
 	const char *box; /* a kept box to run in; NULL: one of its own */
+	const char *learn; /* FILE for a policy learned from what is executed; NULL: none */
 	const char *log_dir; /* NULL: output is not captured, unless a limit needs it */
 };
 
