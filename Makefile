@@ -7,14 +7,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BULKHEAD = build/release/bulkhead
 
-.PHONY: help deps-build deps-test build sanitize run test vm-test bench compare fuzz lint fmt install deb clean
+.PHONY: help deps-build deps-test build sanitize run test vm-test bench exec-attacks compare fuzz lint fmt install deb clean
 
 help:
 	@echo 'make build      build $(BULKHEAD)'
 	@echo 'make run        build, and run an analysis within its memory and beyond it'
 	@echo 'make test       build, with sanitizers too, and run all tests'
 	@echo 'make vm-test    run the command-line tests on kernels with a pure cgroup v2 hierarchy'
-	@echo 'make bench      measure how long a run takes to start, cold and warm, beside other tools'
+	@echo 'make bench      measure how long a run takes to start, cold and warm, beside other tools, and an exec policy'
+	@echo 'make exec-attacks  attack exec policies, and end runs under one, as often as their documentation says'
 	@echo 'make compare    let programs die under bulkhead and other tools, and print what each says'
 	@echo 'make fuzz       speak wrongly with the zygote for FUZZ_SECONDS (60)'
 	@echo 'make lint       check the sources with clang-tidy, cppcheck, clang-format, shellcheck'
@@ -59,6 +60,15 @@ bench: build
 	@bench/warm $(BULKHEAD)
 	@echo
 	@bench/preload $(BULKHEAD)
+	@echo
+	@bench/exec $(BULKHEAD)
+
+# Each attack so often, and each way to end a run; `make test` has less of it.
+EXEC_TRIES = 10000
+EXEC_SHUTDOWNS = 1000
+exec-attacks: deps-test build
+	@BULKHEAD=$(BULKHEAD) BULKHEAD_EXEC_TRIES=$(EXEC_TRIES) BULKHEAD_EXEC_SHUTDOWNS=$(EXEC_SHUTDOWNS) \
+		/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rP test/cli/test_exec_attacks.py test/cli/test_exec_shutdowns.py
 
 compare: build
 	@tools/install-deps compare
