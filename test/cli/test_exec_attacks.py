@@ -73,3 +73,75 @@ def test_a_listener_that_is_left_would_be_used(bulkhead, name):
     seen = without_policy(bulkhead, tools() / "naive-judge", "--leave", tools() / "foreign", tools() / "exec-attacks",
                           name, 10)
     assert seen["foreign"] == 10, seen
+
+
+# ---- and are stopped ----
+
+# So often each attack tries, and for no longer than that. `make exec-attacks` has more.
+TRIES = int(os.environ.get("BULKHEAD_EXEC_TRIES", "100" if SANITIZED else "1000"))
+LIMIT = 6 if TRIES <= 1000 else 3600
+
+# Only a policy that denies by default has a say in what is loaded into a program.
+LOADED = {"preload", "preload-race", "preload-audit", "preload-path"}
+# Nothing at all is started, not what is harmless either: the way itself is refused.
+NOTHING_STARTED = {"moving-fd-path"}
+
+# The programs are found by the PATH of the box. A policy names them, not where their copies will be.
+ALLOWING = """
+extends: default
+exec:
+  mode: enforce
+  default: allow
+  rules:
+    - {{deny: probe foreign}}
+    - {{deny: foreign}}
+    - {{deny: foreign-dynamic}}
+env: {{set: {{PATH: "{path}"}}}}
+"""
+
+DENYING = """
+extends: default
+exec:
+  mode: enforce
+  default: deny
+  rules:
+    - {{allow: exec-attacks}}
+    - {{allow: probe own}}
+    - {{allow: own}}
+    - {{allow: own-dynamic}}
+env: {{set: {{PATH: "{path}"}}}}
+"""
+
+
+def under_policy(bulkhead, text, name, tries):
+    """What came of the tries, and the verdict."""
+    policy = bulkhead.file("policy.yaml", text.format(path=f"{tools()}:{bulkhead.env['PATH']}"))
+    result = bulkhead.run("--no-record", "--policy", policy, "--", tools() / "exec-attacks", name, tries, LIMIT,
+                          deadline=LIMIT + 60)
+    assert result.status == 0, f"{result.out}\n{result.err}"
+    seen = json.loads(result.out)
+    print(name, bulkhead.who, seen)
+    # by the attack's own count, which is the judge; and nothing can be denied that was not tried
+    assert seen["foreign"] == 0, seen
+    assert seen["tries"] > tries / 100, seen
+    return seen, result.verdict
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in LOADED])
+def test_attack_starts_nothing_foreign(bulkhead, name):
+    tries = TRIES if bulkhead.who == "user" or os.geteuid() != 0 else max(100, TRIES // 5)
+    seen, verdict = under_policy(bulkhead, ALLOWING, name, tries)
+    if name.startswith(("i386", "x32")):
+        assert seen["syscall_killed"] == seen["tries"], seen
+    elif name in RACES - NOTHING_STARTED:
+        assert seen["own"] > 0, f"the attack was not alive: {seen}"
+    elif name not in RACES:
+        others = seen["refused"] + seen["failed"] + seen["killed"] + seen["other"]
+        assert others == seen["tries"], f"something else was started: {seen}"
+    assert verdict["exec"]["mode"] == "enforce", verdict["exec"]
+
+
+@pytest.mark.user
+@pytest.mark.parametrize("name", ALL)
+def test_attack_starts_nothing_where_all_is_denied(bulkhead, name):
+    under_policy(bulkhead, DENYING, name, max(100, TRIES // 10))
