@@ -141,6 +141,16 @@ def test_attack_starts_nothing_foreign(bulkhead, name):
     assert verdict["exec"]["mode"] == "enforce", verdict["exec"]
 
 
+@pytest.mark.parametrize("name", ["after-failures", "signals", "leader-and-thread", "four-threads"])
+def test_audit_lets_go_of_everybody(bulkhead, name):
+    """Nobody is refused or killed, or waits for ever, however soon he calls again."""
+    policy = bulkhead.file("policy.yaml", ALLOWING.replace("enforce", "audit").format(path=tools()))
+    result = bulkhead.run("--no-record", "--policy", policy, "--", tools() / "exec-attacks", name, 100).expect("ok", 0)
+    seen = json.loads(result.out)
+    # EINTR is what a signal makes of a call that waits, without SA_RESTART
+    assert seen["own"] + seen["foreign"] + (seen["errno"] == "EINTR") * seen["failed"] == seen["tries"] == 100, seen
+
+
 @pytest.mark.user
 @pytest.mark.parametrize("name", ALL)
 def test_attack_starts_nothing_where_all_is_denied(bulkhead, name):

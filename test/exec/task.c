@@ -54,6 +54,22 @@ static void exec_many(void)
 	syscall(SYS_exit, 0); /* the leader is a zombie when they execute */
 }
 
+/* ---- calls that fail at once, and are made again before anybody can stop their caller ---- */
+
+static void make_text(void)
+{
+	write_file("text", "no program\n", 0755);
+}
+
+static void exec_after_failures(void)
+{
+	char *argv[] = {(char *)"text", NULL};
+
+	for (unsigned i = 0; i < 10; i++)
+		try_exec("./text", argv);
+	exec_probe();
+}
+
 /* ---- signals: SIGURG means nothing to a new program ---- */
 
 static void nothing(int signal)
@@ -192,6 +208,8 @@ const struct attack task_attacks[] = {
 	{"not-leader", true, .child = exec_not_leader, .beside = flip_argument},
 	{"leader-and-thread", true, .child = exec_both, .beside = flip_argument},
 	{"four-threads", true, .child = exec_many, .beside = flip_argument},
+	{"after-failures", true, .prepare = make_text, .child = exec_after_failures,
+		.beside = flip_argument},
 	{"signals", true, .child = exec_with_handler, .beside = flip_argument,
 		.meanwhile = send_signals},
 	{"stopped", true, .child = exec_probe, .beside = flip_argument,
