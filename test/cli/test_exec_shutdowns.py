@@ -16,7 +16,7 @@ from terminal import CONTROL_C, Terminal
 TIMES = int(os.environ.get("BULKHEAD_EXEC_SHUTDOWNS", "4" if SANITIZED else "30"))
 # From the act until the last process is gone.
 BOUND = seconds(2)
-GRACE = run_time(0.3)
+GRACE = run_time(1)
 
 POLICY = """
 extends: default
@@ -138,8 +138,8 @@ def policy(bulkhead):
 
 
 def start(terminal, policy, way, text):
-    limit = ["--timeout", run_time(0.4)] if way.startswith("timeout") else []
-    terminal.start("run", "--no-record", "--quiet", "--policy", policy, "--grace", GRACE, *limit, "--", "sh", "-c", text)
+    limit = ["--timeout", run_time(1)] if way.startswith("timeout") else []
+    terminal.start("run", "--no-record", "--policy", policy, "--grace", GRACE, *limit, "--", "sh", "-c", text)
     terminal.expect("ready")
 
 
@@ -163,7 +163,7 @@ def end_once(bulkhead, policy, way):
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_end_is_short(bulkhead, policy, busy, way, record_property):
-    bound = BOUND + (seconds(0.4) if way.startswith("timeout") else 0)
+    bound = BOUND + (seconds(1) if way.startswith("timeout") else 0)
     took = sorted(end_once(bulkhead, policy, way) for _ in range(TIMES))
     bulkhead.command("run", "--no-record", "true")  # which removes the groups of those that were killed
     print(f"{way}: {TIMES} times, median {took[TIMES // 2] * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms")

@@ -29,6 +29,7 @@ static const struct attack *const groups[] = {
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 enum { REFUSED = 77, FAILED = 78 };
+#define MOST_SECONDS 3600 /* whatever happens to who started it */
 
 struct tally {
 	unsigned tries, own, foreign; /* by what proved itself */
@@ -152,8 +153,7 @@ static void attack(const struct attack *a, unsigned tries, unsigned seconds, str
 		a->prepare();
 	if (a->beside)
 		peer = start_peer(a);
-	if (seconds)
-		alarm(seconds);
+	alarm(seconds ? seconds : MOST_SECONDS);
 	while (t->tries < tries && !out_of_time && !(seconds && t->foreign))
 		try_once(a, t);
 	if (peer) {
