@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "model/api-client.h"
 #include "model/codec-json.h"
+#include "model/policy-keys.h"
 #include "model/verdict.h"
 #include "model/words.h"
 
@@ -158,14 +159,43 @@ static json_t *policy_json(const struct request *r, struct arena *a)
 	return json_text(name);
 }
 
+static bool is_inherited_list(const struct policy_key *key)
+{
+	return key->inherits && key->kind != KEY_ENV;
+}
+
+static bool is_only_default(const struct policy_key *key, const struct policy *p)
+{
+	return key->kind == KEY_LIMIT && p->limits.v[key->limit].origin == ORIGIN_DEFAULT;
+}
+
+/*
+ * All of it, over the built-in default policy, where the daemon takes those limits from that nobody has asked for:
+ * sent along they would look as if somebody had, and be promised, or be a reason to refuse.
+ */
+static json_t *whole_policy_json(const struct policy *p, struct arena *a)
+{
+	json_t *root = json_loads(policy_format_json(p, a), 0, NULL);
+	json_put_take(root, "extends", json_string("default"));
+	for (size_t i = 0; i < policy_keys_count; i++) {
+		const struct policy_key *key = &policy_keys[i];
+		json_t *section = key->section ? json_object_get(root, key->section) : root;
+		if (is_only_default(key, p))
+			json_object_del(section, key->name);
+		else if (is_inherited_list(key)) /* in place of what there is */
+			json_array_insert_new(
+				json_object_get(section, key->name), 0, json_string("!*"));
+	}
+	return root;
+}
+
 const char *api_format_box(
 	const struct request *request, const struct policy *whole, struct arena *a)
 {
 	json_t *body = json_object();
 	put_common(body, request);
-	json_put_take(body, "policy",
-		whole ? json_loads(policy_format_json(whole, a), 0, NULL)
-		      : policy_json(request, a));
+	json_put_take(
+		body, "policy", whole ? whole_policy_json(whole, a) : policy_json(request, a));
 	return json_line_take(body, a);
 }
 
