@@ -79,6 +79,13 @@ static void draft_store(const struct draft *d, struct error *e)
 	memcpy(e->text, d->text, strlen(d->text) + 1);
 }
 
+static void set(struct error *e, enum blame blame, int errnum, struct draft *d)
+{
+	e->blame = blame;
+	e->errnum = errnum;
+	draft_store(d, e);
+}
+
 int error_set(struct error *e, enum blame blame, int errnum, const char *format, ...)
 {
 	if (!e)
@@ -91,9 +98,22 @@ int error_set(struct error *e, enum blame blame, int errnum, const char *format,
 	va_end(args);
 	if (errnum != 0)
 		draft_add(&d, ": %s", errno_text(errnum));
-	e->blame = blame;
-	e->errnum = errnum;
-	draft_store(&d, e);
+	set(e, blame, errnum, &d);
+	errno = saved;
+	return -1;
+}
+
+int error_say(struct error *e, enum blame blame, int errnum, const char *format, ...)
+{
+	if (!e)
+		return -1;
+	int saved = errno;
+	struct draft d = {.size = 0};
+	va_list args;
+	va_start(args, format);
+	draft_vadd(&d, format, args);
+	va_end(args);
+	set(e, blame, errnum, &d);
 	errno = saved;
 	return -1;
 }

@@ -41,6 +41,10 @@ const char *blame_name(enum blame blame);
 int error_set(struct error *e, enum blame blame, int errnum, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The same without that text: the sentence says what it is, and @errnum only of which kind. */
+int error_say(struct error *e, enum blame blame, int errnum, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Put "PREFIX: " before the text of @e; blame and errnum stay. Returns -1. */
 int error_wrap(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/admission.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
 
 /* One kind of what there is. */
 static const struct {
@@ -42,13 +47,53 @@ enum admitted admission_ask(const struct admission *a, const struct share *wante
 	return worst;
 }
 
-const char *admission_scarce(const struct admission *a, const struct share *wanted)
+/* N_KINDS: none. */
+static size_t scarce_kind(const struct admission *a, const struct share *wanted)
 {
 	enum admitted worst = admission_ask(a, wanted);
-	for (size_t kind = 0; kind < N_KINDS && worst != ADMITTED_YES; kind++)
-		if (ask_for(a, wanted, kind) == worst)
-			return kinds[kind].name;
-	return "nothing";
+	size_t kind = 0;
+	while (kind < N_KINDS && (worst == ADMITTED_YES || ask_for(a, wanted, kind) != worst))
+		kind++;
+	return kind;
+}
+
+const char *admission_scarce(const struct admission *a, const struct share *wanted)
+{
+	size_t kind = scarce_kind(a, wanted);
+	return kind < N_KINDS ? kinds[kind].name : "nothing";
+}
+
+static const char *figure(size_t kind, uint64_t n, char text[FORMAT_SIZE])
+{
+	if (kinds[kind].at == offsetof(struct share, memory_bytes))
+		return format_size(n, text);
+	snprintf(text, FORMAT_SIZE, "%" PRIu64, n);
+	return text;
+}
+
+const char *admission_explain(
+	const struct admission *a, const struct share *wanted, char text[ADMISSION_TEXT])
+{
+	char asked[FORMAT_SIZE], left[FORMAT_SIZE], most[FORMAT_SIZE];
+	size_t kind = scarce_kind(a, wanted);
+	if (kind == N_KINDS)
+		return strcpy(text, "there is room");
+	uint64_t all = of(&a->most, kind), taken = of(&a->taken, kind);
+	figure(kind, of(wanted, kind), asked);
+	figure(kind, taken < all ? all - taken : 0, left);
+	figure(kind, all, most);
+	const char *of_what = kinds[kind].at == offsetof(struct share, memory_bytes)
+		? "of memory promised by limits"
+		: kinds[kind].name;
+	const char *verb = of(wanted, kind) == 1 ? "is" : "are";
+	if (ask_for(a, wanted, kind) == ADMITTED_NEVER)
+		snprintf(text, ADMISSION_TEXT,
+			"there are never more than %s %s, and %s %s asked for", most, of_what,
+			asked, verb);
+	else
+		snprintf(text, ADMISSION_TEXT, "%s of %s %s are left now, and %s %s asked for",
+			left, most, of_what, asked, verb);
+	return text;
 }
 
 void admission_take(struct admission *a, const struct share *share)

@@ -28,6 +28,13 @@ enum admitted {
 enum admitted admission_ask(const struct admission *a, const struct share *wanted);
 /* In words, for what may be had @later or never: what it is that there is not enough of. */
 const char *admission_scarce(const struct admission *a, const struct share *wanted);
+/*
+ * The same as a sentence with the figures: "512 MiB of memory were asked for: 100 MiB of 2 GiB are left
+ * now". Returns @text.
+ */
+#define ADMISSION_TEXT 160
+const char *admission_explain(
+	const struct admission *a, const struct share *wanted, char text[ADMISSION_TEXT]);
 void admission_take(struct admission *a, const struct share *share);
 void admission_give_back(struct admission *a, const struct share *share);
 

@@ -51,6 +51,31 @@ static void test_each_kind_can_be_what_is_scarce(void **state)
 	}
 }
 
+static void test_it_is_said_in_figures(void **state)
+{
+	(void)state;
+	static const struct {
+		struct share taken, wanted;
+		const char *text;
+	} rows[] = {
+		{{0, 0, 0}, {0, 1, 11ull << 20},
+			"there are never more than 10 MiB of memory promised by limits, and 11 MiB "
+			"are asked for"},
+		{{0, 0, 8ull << 20}, {0, 1, 3ull << 20},
+			"2 MiB of 10 MiB of memory promised by limits are left now, and 3 MiB are "
+			"asked for"},
+		{{2, 0, 0}, {1, 0, 0}, "0 of 2 runs are left now, and 1 is asked for"},
+		{{0, 0, 0}, {0, 4, 0}, "there are never more than 3 boxes, and 4 are asked for"},
+		{{0, 9, 0}, {0, 1, 0}, "0 of 3 boxes are left now, and 1 is asked for"},
+		{{0, 0, 0}, {0, 1, 0}, "there is room"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct admission a = {.most = {2, 3, 10ull << 20}, .taken = rows[i].taken};
+		char text[ADMISSION_TEXT];
+		assert_string_equal(admission_explain(&a, &rows[i].wanted, text), rows[i].text);
+	}
+}
+
 static void test_there_is_never_less_than_nothing_taken(void **state)
 {
 	(void)state;
@@ -77,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_fits_is_admitted_up_to_the_last),
 		cmocka_unit_test(test_each_kind_can_be_what_is_scarce),
+		cmocka_unit_test(test_it_is_said_in_figures),
 		cmocka_unit_test(test_there_is_never_less_than_nothing_taken),
 		cmocka_unit_test(test_only_what_was_asked_for_is_promised),
 	};

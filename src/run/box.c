@@ -175,7 +175,7 @@ struct box *box_new(struct engine *e, struct recipe *r, const struct share *shar
 int box_remove(struct box *b, bool now, struct error *e)
 {
 	if (b->state == BOX_GONE)
-		return error_set(e, BLAME_REQUEST, ESHUTDOWN, "the box is gone");
+		return error_say(e, BLAME_REQUEST, ESHUTDOWN, "the box is gone");
 	box_stop(b, ACT_CANCELLED, now, 0);
 	return 0;
 }

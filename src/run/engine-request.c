@@ -49,7 +49,7 @@ void engine_admit(struct post *post)
 static int refuse(struct engine *e, struct error *error, int errnum, const char *what)
 {
 	e->counts.refused_total++;
-	return error_set(error, BLAME_REQUEST, errnum, "%s", what);
+	return error_say(error, BLAME_REQUEST, errnum, "%s", what);
 }
 
 static int check_open(struct engine *e, struct error *error)
@@ -61,14 +61,12 @@ static int check_share(
 	struct engine *e, const struct share *share, bool may_wait, struct error *error)
 {
 	enum admitted answer = admission_ask(&e->admission, share);
-	const char *scarce = admission_scarce(&e->admission, share);
+	char text[ADMISSION_TEXT];
 	if (answer == ADMITTED_YES || (answer == ADMITTED_LATER && may_wait))
 		return 0;
 	e->counts.refused_total++;
-	if (answer == ADMITTED_LATER)
-		return error_set(error, BLAME_REQUEST, EAGAIN, "all %s are taken now", scarce);
-	return error_set(
-		error, BLAME_REQUEST, EDQUOT, "that is more %s than there ever are", scarce);
+	return error_say(error, BLAME_REQUEST, answer == ADMITTED_LATER ? EAGAIN : EDQUOT, "%s",
+		admission_explain(&e->admission, share, text));
 }
 
 /* What only says that the request is wrong is one of the errors of engine.h. */
@@ -91,7 +89,7 @@ static int check_cwd(const char *cwd, struct error *error)
 {
 	if (!cwd || cwd[0] == '/')
 		return 0;
-	return error_set(error, BLAME_REQUEST, EINVAL,
+	return error_say(error, BLAME_REQUEST, EINVAL,
 		"the working directory '%.200s' is not absolute", cwd);
 }
 
@@ -102,7 +100,7 @@ static int check_request(struct body *b, struct error *error)
 	struct prepare_caller caller = engine_caller(b->engine, policy, b->live->id);
 	const struct request *request = &b->request.request;
 	if (request->argv.n == 0)
-		return error_set(error, BLAME_REQUEST, EINVAL, "there is no command");
+		return error_say(error, BLAME_REQUEST, EINVAL, "there is no command");
 	if (check_cwd(b->request.cwd, error) < 0)
 		return -1;
 	if (b->box && prepare_entry_check(&b->box->recipe->prepared, request, error) < 0)
@@ -119,9 +117,9 @@ static int find_place(struct body *b, const struct engine_request *r, struct err
 	}
 	struct box *box = engine_find_box(e, r->box);
 	if (!box)
-		return error_set(error, BLAME_REQUEST, ENOENT, "there is no box '%.64s'", r->box);
+		return error_say(error, BLAME_REQUEST, ENOENT, "there is no box '%.64s'", r->box);
 	if (box->state >= BOX_STOPPING)
-		return error_set(error, BLAME_REQUEST, ESHUTDOWN, "box '%s' is %s", box->id,
+		return error_say(error, BLAME_REQUEST, ESHUTDOWN, "box '%s' is %s", box->id,
 			box_state_name(box->state));
 	box_hold(box);
 	b->box = box;
@@ -217,7 +215,7 @@ int engine_box(struct engine *e, const struct engine_request *request,
 	if (check_open(e, error) < 0)
 		return -1;
 	if (request->request.argv.n > 0)
-		return error_set(error, BLAME_REQUEST, EINVAL, "a box has no command of its own");
+		return error_say(error, BLAME_REQUEST, EINVAL, "a box has no command of its own");
 	if (check_cwd(request->cwd, error) < 0)
 		return -1;
 	struct policy_page *page = open_policy(e, request, error);

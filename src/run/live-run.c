@@ -54,7 +54,7 @@ static bool box_is_there(const struct body *b, struct error *e)
 {
 	if (!b->box || b->box->state < BOX_STOPPING)
 		return true;
-	error_set(e, BLAME_REQUEST, ESHUTDOWN, "box '%s' is gone%s%s", b->box->id,
+	error_say(e, BLAME_REQUEST, ESHUTDOWN, "box '%s' is gone%s%s", b->box->id,
 		b->box->fault ? ": " : "", b->box->fault ? b->box->fault : "");
 	return false;
 }

@@ -296,7 +296,7 @@ struct live *live_new(struct engine *e, const struct engine_request *request, ui
 
 static int refuse_ended(struct error *e)
 {
-	return error_set(e, BLAME_REQUEST, ESHUTDOWN, "the run has ended");
+	return error_say(e, BLAME_REQUEST, ESHUTDOWN, "the run has ended");
 }
 
 /* Its stdin, or -1 with @e. Before it has started there is one that takes nothing yet. */
@@ -306,9 +306,9 @@ static int check_stdin(const struct live *l, struct error *e)
 	if (l->state == LIVE_ENDED || !b)
 		return refuse_ended(e);
 	if (!b->request.stdin_open && !l->has_terminal)
-		return error_set(e, BLAME_REQUEST, EBUSY, "the run's stdin is not open");
+		return error_say(e, BLAME_REQUEST, EBUSY, "the run's stdin is not open");
 	if (b->feed.reader_gone || b->stdin_ends)
-		return error_set(e, BLAME_REQUEST, EPIPE, "%s",
+		return error_say(e, BLAME_REQUEST, EPIPE, "%s",
 			b->stdin_ends ? "the run's stdin was ended"
 				      : "the program does not read its stdin any more");
 	return 0;
@@ -352,7 +352,7 @@ int live_resize(struct live *l, unsigned short rows, unsigned short cols, struct
 	if (l->state == LIVE_ENDED || !b)
 		return refuse_ended(e);
 	if (!l->has_terminal)
-		return error_set(e, BLAME_REQUEST, EBUSY, "the run has no terminal");
+		return error_say(e, BLAME_REQUEST, EBUSY, "the run has no terminal");
 	struct winsize size = {.ws_row = rows, .ws_col = cols};
 	b->request.rows = rows; /* for one that is made later */
 	b->request.cols = cols;
@@ -366,7 +366,7 @@ int live_signal(struct live *l, int sig, const struct engine_client *by, struct 
 	struct body *b = l->body;
 	uid_t uid = by ? by->uid : 0;
 	if (sig <= 0 || sig >= NSIG)
-		return error_set(e, BLAME_REQUEST, EINVAL, "there is no signal %d", sig);
+		return error_say(e, BLAME_REQUEST, EINVAL, "there is no signal %d", sig);
 	if (l->state == LIVE_ENDED || !b)
 		return refuse_ended(e);
 	if (l->state == LIVE_QUEUED) {

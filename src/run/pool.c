@@ -418,7 +418,7 @@ int engine_pool(struct engine *e, const char *policy, struct error *error)
 		return -1;
 	struct pool *p = pool_of(e, page);
 	if (!p)
-		error_set(
+		error_say(
 			error, BLAME_POLICY, EINVAL, "policy '%s' has no pool: {size: N}", policy);
 	policy_page_let_go(page);
 	if (!p)

@@ -87,3 +87,15 @@ def test_boxes_at_the_limit(daemon):
     assert answer.status in (422, 429) and answer.json["blame"] == "request"
     api.remove(boxes[0])
     wait_until(lambda: api.request("POST", "/v1/boxes?wait=1", {}).status == 201, what="room for a box")
+
+
+def test_what_is_refused_is_said_in_figures(daemon, api):
+    daemon.restart("--max-boxes", 1, "--memory", "256M")
+    told = api.request("POST", "/v1/boxes", {"limits": {"memory": "512M"}}).expect(422).json["detail"]
+    assert told == "there are never more than 256 MiB of memory promised by limits, and 512 MiB are asked for"
+    box = api.box(limits={"memory": "200M"})
+    told = api.request("POST", "/v1/boxes", {}).expect(429).json["detail"]
+    assert told == "0 of 1 boxes are left now, and 1 is asked for"
+    api.remove(box)
+    told = api.request("POST", f"/v1/boxes/{box}/runs", {"argv": ["true"]}).expect(409, 410).json["detail"]
+    assert told == f"box '{box}' is gone"
