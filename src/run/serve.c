@@ -212,11 +212,13 @@ bool serve_adopt(struct parked *p, pid_t sender)
  */
 void serve_reap_strays(const struct box *b)
 {
-	DIR *proc = opendir("/proc");
+	const pid_t init = b->inside.init.pid;
+	/* of a program that was never ready it has not been asked; init is still dying, or there is no need */
+	ino_t inside = pid_namespace_of(init);
+	DIR *proc = inside ? opendir("/proc") : NULL;
 	for (struct dirent *entry; proc && (entry = readdir(proc));) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && pid != b->inside.init.pid &&
-			pid_namespace_of(pid) == b->serving.pid_namespace)
+		if (pid > 0 && pid != init && pid_namespace_of(pid) == inside)
 			waitpid(pid, NULL, WNOHANG | __WALL);
 	}
 	if (proc)

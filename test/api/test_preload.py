@@ -406,7 +406,7 @@ def test_forks_of_another_language(place, daemon, api):
 
 LIES = {
     "deaf": None, "dies": "ended", "plain": "no child", "itself": "another process", "twice": "protocol", "silent": None,
-    "outside": "groups", "crowd": "session", "loose": "filter", "garbage": "protocol", "refuses": "fork", "again": "protocol",
+    "early": "ended", "outside": "groups", "crowd": "session", "loose": "filter", "garbage": "protocol", "refuses": "fork", "again": "protocol",
 }
 
 

@@ -10,6 +10,7 @@
  *   loose    puts no filter on         garbage  answers with something else
  *   refuses  cannot fork               again    is ready again
  *   strays   makes siblings besides that nobody has asked for
+ *   early    makes such before it is ready, and ends
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -170,6 +171,10 @@ int main(int argc, char **argv)
 	int fds[MAX_FDS], control = dup(0);
 	size_t n;
 	lie = argc > 1 ? argv[1] : "";
+	if (lies("early")) {
+		make_strays();
+		return 3;
+	}
 	SAY(control, "ready");
 	while (lies("deaf"))
 		pause();
