@@ -10,4 +10,10 @@
  */
 int self_confine(struct error *e);
 
+/*
+ * And no system call from now on but those that serving takes; others fail with EPERM: nothing is started, connected to,
+ * made, renamed or removed. 0 or -1 with @e.
+ */
+int self_restrict(struct error *e);
+
 #endif

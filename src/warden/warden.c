@@ -27,7 +27,8 @@ int warden_main(void)
 		fputs("bulkhead-warden: bulkhead starts it; it is of no use on its own\n", stderr);
 		return 1;
 	}
-	if (self_confine(&e) < 0 || coordinator_init_take(&c, WARDEN_CONTROL, &e) < 0) {
+	if (self_confine(&e) < 0 || coordinator_init_take(&c, WARDEN_CONTROL, &e) < 0 ||
+		self_restrict(&e) < 0) {
 		control_answer(WARDEN_CONTROL, &e);
 		return 1;
 	}
