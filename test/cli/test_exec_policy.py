@@ -61,7 +61,7 @@ def test_no_warden_without_a_policy(bulkhead):
 
 def test_refused_to_a_child(bulkhead):
     """EPERM to the caller, one line with the rule and the hint, and a contributing sentence."""
-    r = bulkhead.run(*policy(bulkhead), "--", "sh", "-c", "id -u; echo status $?; true")
+    r = bulkhead.run(*policy(bulkhead), "--", "sh", "-c", "/usr/bin/id -u; echo status $?; true")
     assert r.out == "status 126\n"
     r.expect("ok", 0)
     hints = [line for line in r.err.splitlines() if HINT in line]
@@ -69,7 +69,7 @@ def test_refused_to_a_child(bulkhead):
     assert r.verdict["exec"]["refused"] == 1
     incident, = r.verdict["exec"]["incidents"]
     assert incident["outcome"] == "refused" and not incident["program"]
-    assert incident["argv"] == ["id", "-u"] and incident["hint"] == HINT
+    assert incident["argv"] == ["/usr/bin/id", "-u"] and incident["hint"] == HINT
     assert len(r.verdict["contributing"]) == 1 and "id -u" in r.verdict["contributing"][0]
 
 
@@ -107,7 +107,7 @@ def test_program_that_does_not_exist(bulkhead):
 
 def test_default_deny(bulkhead):
     rules = '{mode: enforce, default: deny, rules: [{allow: sh}, {allow: "id -g"}]}'
-    r = bulkhead.run(*policy(bulkhead, rules), "--", "sh", "-c", "id -g; id -u; ls; cat /dev/null; true")
+    r = bulkhead.run(*policy(bulkhead, rules), "--", "sh", "-c", "/usr/bin/id -g; /usr/bin/id -u; /usr/bin/ls; /usr/bin/cat /dev/null; true")
     r.expect("ok", 0)
     assert r.out == f"{bulkhead.gid}\n"
     assert r.verdict["exec"]["refused"] == 3
@@ -115,7 +115,7 @@ def test_default_deny(bulkhead):
 
 
 def test_audit_refuses_nothing_and_says_so(bulkhead):
-    r = bulkhead.run(*policy(bulkhead, AUDIT), "--", "sh", "-c", "id -u")
+    r = bulkhead.run(*policy(bulkhead, AUDIT), "--", "sh", "-c", "/usr/bin/id -u; true")
     r.expect("ok", 0)
     assert r.out == f"{bulkhead.uid}\n" and HINT not in r.err
     said = r.verdict["exec"]
@@ -124,7 +124,7 @@ def test_audit_refuses_nothing_and_says_so(bulkhead):
 
 
 def test_scripts_threads_and_vfork(bulkhead):
-    script = bulkhead.file("s", "#!/bin/sh\nid -g\nid -u\n", 0o755)
+    script = bulkhead.file("s", "#!/bin/sh\n/usr/bin/id -g\n/usr/bin/id -u\n", 0o755)
     code = ("import subprocess, threading\n"
             "def run(): subprocess.run(['id', '-g'])\n"
             "threads = [threading.Thread(target=run) for _ in range(8)]\n"
@@ -166,7 +166,7 @@ def test_nobody_reads_the_hints(bulkhead):
         except BlockingIOError:
             pass
         os.set_blocking(write, True)
-        r = bulkhead.run(*policy(bulkhead), "--quiet", "--", "sh", "-c", "exec 2>/dev/null; id -u; true", stderr=write)
+        r = bulkhead.run(*policy(bulkhead), "--quiet", "--", "sh", "-c", "exec 2>/dev/null; /usr/bin/id -u; true", stderr=write)
         r.expect("ok", 0)
         assert r.verdict["exec"]["refused"] == 1
     finally:
