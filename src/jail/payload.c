@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
+#include "jail/allow-list.h"
 #include "jail/box.h"
 #include "jail/wire.h"
 #include "kernel/cred.h"
@@ -101,6 +102,21 @@ static long step_confine(struct new_box *box, const struct step *step)
 	const struct strv *writable = &box->plan->writable;
 	return landlock_confine_writes(
 		writable->v, writable->n, (int)step->number, (unsigned)step->value);
+}
+
+static long step_allow_list(struct new_box *box, const struct step *step)
+{
+	const struct strv *writable = &box->plan->writable;
+	const struct allow_list list = {.names = step->text ? step->text : "", .path = step->path};
+	const struct landlock_confinement c = {
+		.writable = writable->n ? writable->v : NULL,
+		.n_writable = writable->n,
+		.allow = allow_list_put,
+		.data = &list,
+		.abi = (int)step->number,
+		.scopes = (unsigned)step->value,
+	};
+	return landlock_confine(&c);
 }
 
 static long step_drop_caps(struct new_box *box, const struct step *step)
@@ -207,6 +223,7 @@ static long (*const payload_steps[STEP_COUNT_])(struct new_box *, const struct s
 	[STEP_NO_NEW_PRIVS] = step_no_new_privs,
 	[STEP_SCOPE] = step_scope,
 	[STEP_CONFINE] = step_confine,
+	[STEP_ALLOW_LIST] = step_allow_list,
 	[STEP_DROP_CAPS] = step_drop_caps,
 	[STEP_STDIO] = step_stdio,
 	[STEP_CLOSE_FDS] = step_close_fds,

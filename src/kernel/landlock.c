@@ -70,22 +70,48 @@ static void allow_stdio(long ruleset, uint64_t access)
 	}
 }
 
-long landlock_confine_writes(const char *const *paths, size_t n, int abi, unsigned scopes)
+static long allow_writes(long ruleset, uint64_t access, const struct landlock_confinement *c)
+{
+	long r = 0;
+
+	for (size_t i = 0; i < c->n_writable && r == 0; i++)
+		r = allow_path(ruleset, access, c->writable[i]);
+	allow_stdio(ruleset, access);
+	return r;
+}
+
+long landlock_allow_execute(int ruleset, int fd)
+{
+	return allow(ruleset, LANDLOCK_ACCESS_FS_EXECUTE, fd);
+}
+
+long landlock_confine(const struct landlock_confinement *c)
 {
 	/* Renaming is no affair of ours, but who is confined may not unless it is said. */
-	uint64_t access =
-		LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_REFER | (abi >= 3 ? ACCESS_TRUNCATE : 0);
-	struct ruleset_attr attr = {.handled_access_fs = access, .scoped = scopes};
-	long ruleset = abi < 2 ? -EINVAL : sys_landlock_create_ruleset(&attr, sizeof(attr), 0);
-	long r = ruleset < 0 ? ruleset : 0;
+	uint64_t writes = ACCESS_REFER;
+	struct ruleset_attr attr = {.scoped = c->scopes};
+	long ruleset, r = 0;
 
-	if (r < 0)
-		return r == -E2BIG ? -EINVAL : r;
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = allow_path(ruleset, access, paths[i]);
-	allow_stdio(ruleset, access);
+	if (c->writable)
+		writes |= LANDLOCK_ACCESS_FS_WRITE_FILE | (c->abi >= 3 ? ACCESS_TRUNCATE : 0);
+	attr.handled_access_fs = writes | (c->allow ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
+	ruleset = c->abi < 2 ? -EINVAL : sys_landlock_create_ruleset(&attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		return ruleset == -E2BIG ? -EINVAL : ruleset;
+	r = c->writable ? allow_writes(ruleset, writes, c) : allow_path(ruleset, writes, "/");
+	if (r == 0 && c->allow)
+		r = c->allow((int)ruleset, c->data);
 	if (r == 0)
 		r = sys_landlock_restrict_self((int)ruleset, 0);
 	sys_close((int)ruleset);
 	return r;
+}
+
+long landlock_confine_writes(const char *const *paths, size_t n, int abi, unsigned scopes)
+{
+	static const char *const none[1];
+	const struct landlock_confinement c = {
+		.writable = n ? paths : none, .n_writable = n, .abi = abi, .scopes = scopes};
+
+	return landlock_confine(&c);
 }

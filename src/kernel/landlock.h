@@ -34,4 +34,21 @@ long landlock_scope(unsigned scopes);
  */
 long landlock_confine_writes(const char *const *paths, size_t n, int abi, unsigned scopes);
 
+/*
+ * The same by parts, for what landlock_confine_writes() has no words for. @allow names what may be executed,
+ * with landlock_allow_execute(), and by nothing else will anything be: loaders and interpreters count
+ * too, libraries do not. It returns 0 or -errno.
+ */
+struct landlock_confinement {
+	const char *const *writable; /* NULL: writing is not confined */
+	size_t n_writable;
+	long (*allow)(int ruleset, const void *data); /* NULL: executing is not confined */
+	const void *data;
+	int abi;
+	unsigned scopes;
+};
+long landlock_confine(const struct landlock_confinement *c);
+/* The file @fd, or all below the directory @fd, may be executed. 0 or -errno. */
+long landlock_allow_execute(int ruleset, int fd);
+
 #endif

@@ -181,6 +181,11 @@ static inline ssize_t sys_write(int fd, const void *buf, size_t size)
 	return sys3(SYS_write, fd, SYS_PTR(buf), (long)size);
 }
 
+static inline ssize_t sys_pread64(int fd, void *buf, size_t size, off_t offset)
+{
+	return sys4(SYS_pread64, fd, SYS_PTR(buf), (long)size, offset);
+}
+
 static inline off_t sys_lseek(int fd, off_t offset, int whence)
 {
 	return sys3(SYS_lseek, fd, offset, whence);

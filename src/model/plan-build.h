@@ -23,4 +23,13 @@ void plan_add(struct plan_build *b, struct steps *steps, struct step step);
 /* plan-mounts.c: everything of plan->box. -1 with e when there are too many mounts. */
 int plan_mounts(struct plan_build *b);
 
+/* Landlock's ABI from which on files can be renamed from one directory to another. */
+#define PLAN_CONFINE_ABI 2
+
+/* plan-exec.c: -1 with e where the host cannot hold the policy's exec rules. */
+int plan_check_exec(struct plan_build *b);
+/* Whether the kernel is to hold what may be executed, too (STEP_ALLOW_LIST), and its text. */
+bool plan_lists_programs(struct plan_build *b);
+const char *plan_allowed_programs(struct plan_build *b);
+
 #endif

@@ -39,6 +39,8 @@ static const struct {
 	[STEP_SCOPE] = {"scope", "keep signals and abstract sockets inside the box (Landlock)"},
 	[STEP_CONFINE] = {"confine",
 		"write only where the box may, also through open files (Landlock)"},
+	[STEP_ALLOW_LIST] = {"allow-list",
+		"execute only what the exec policy allows by name (Landlock)"},
 	[STEP_DROP_CAPS] = {"drop-caps", "drop all capabilities"},
 	[STEP_STDIO] = {"stdio", "set up stdin, stdout and stderr"},
 	[STEP_CLOSE_FDS] = {"close-fds", "close all other descriptors"},

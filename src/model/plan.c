@@ -15,8 +15,6 @@
 #define SCOPE_ABSTRACT_SOCKET 1u
 #define SCOPE_SIGNAL          2u
 #define SCOPE_ABI             6
-/* Files can be renamed from one directory to another from this one on. */
-#define CONFINE_ABI 2
 
 /* Inside a box with an isolated user the payload is this uid of the box's own range. */
 #define ISOLATED_UID   1000
@@ -296,7 +294,7 @@ static void collect_writable(struct plan_build *b)
  */
 static bool can_confine(struct plan_build *b)
 {
-	bool old = b->host->landlock_abi < CONFINE_ABI;
+	bool old = b->host->landlock_abi < PLAN_CONFINE_ABI;
 	if (!b->input->stdin_is_file || b->plan->tty)
 		return false;
 	if (!old && !b->policy->user_namespaces)
@@ -314,8 +312,13 @@ static void add_landlock(struct plan_build *b)
 {
 	unsigned abi = (unsigned)b->host->landlock_abi;
 	unsigned scopes = abi >= SCOPE_ABI ? SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL : 0;
-	if (can_confine(b)) {
+	bool confines = can_confine(b);
+	if (confines)
 		collect_writable(b);
+	if (plan_lists_programs(b)) {
+		plan_payload(b, .kind = STEP_ALLOW_LIST, .number = abi, .value = scopes,
+			.path = plan_search_path(&b->plan->envp), .text = plan_allowed_programs(b));
+	} else if (confines) {
 		plan_payload(b, .kind = STEP_CONFINE, .number = abi, .value = scopes);
 	} else if (scopes) {
 		plan_payload(b, .kind = STEP_SCOPE, .number = scopes);
@@ -438,21 +441,6 @@ static int check_host(struct plan_build *b)
 	return 0;
 }
 
-/* A rule that is not held is worse than none: --best-effort has no say here. */
-static int check_exec(struct plan_build *b)
-{
-	const struct host_exec *exec = &b->host->exec;
-	if (b->policy->exec.mode == EXEC_OFF || (exec->usable && b->host->seccomp))
-		return 0;
-	error_set(b->e, BLAME_HOST, 0, "this host cannot hold an exec policy: %s",
-		!b->host->seccomp   ? "its kernel has no seccomp filters"
-			: exec->why ? exec->why
-				    : "the reason is not known");
-	if (exec->remedy)
-		error_hint(b->e, "%s", exec->remedy);
-	return error_hint(b->e, "or run without: exec.mode off");
-}
-
 /* Sections of a policy that ask for what `bulkhead run` has no means for are refused, not skipped. */
 static int check_sections(struct plan_build *b)
 {
@@ -500,7 +488,7 @@ int plan_make(struct plan *ret, const struct policy *policy, const struct host *
 	for (size_t i = 0; i < resolved->notes.n; i++)
 		strv_push(a, &plan.notes, resolved->notes.v[i]);
 	plan.wants_group = host->cgroup.rung != RUNG_NONE;
-	if (check_host(&b) < 0 || check_sections(&b) < 0 || check_exec(&b) < 0 ||
+	if (check_host(&b) < 0 || check_sections(&b) < 0 || plan_check_exec(&b) < 0 ||
 		decide_limits(&b) < 0 || decide_user(&b) < 0 || decide_filter(&b) < 0)
 		return -1;
 	decide_capture(&b);

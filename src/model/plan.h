@@ -59,6 +59,8 @@ enum step_kind {
 	STEP_SCOPE, /* Landlock: number = LANDLOCK_SCOPE_…: what may not leave the box */
 	STEP_CONFINE, /* STEP_SCOPE of value, and files are written below plan->writable only;
 			 number: the ABI */
+	STEP_ALLOW_LIST, /* STEP_SCOPE, and STEP_CONFINE if plan->writable is not empty; and no program is
+			    executed but those named in text, a line each, as found by the PATH path */
 	STEP_DROP_CAPS, /* all sets, for good */
 	STEP_STDIO, /* the run's stdin, stdout, stderr; the caller's signal mask */
 	STEP_CLOSE_FDS, /* everything above 2, but for what exec closes */

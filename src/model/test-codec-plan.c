@@ -324,10 +324,12 @@ static void find_files(struct golden_case *c)
 
 /* ---- request × host → plan ---- */
 
-/* "enforce", "audit": with one rule. */
+/* "enforce", "audit": with one rule; "deny": enforced, and nothing but git and /opt/x allowed. */
 static void read_exec(const struct golden_case *c, struct policy_exec *ret)
 {
 	static struct exec_rule rule = {.pattern = "git push"};
+	static struct exec_rule allows[] = {{.allow = true, .pattern = "git status"},
+		{.pattern = "git push"}, {.allow = true, .pattern = "/opt/x"}};
 	const char *mode = text_of(c->request, "exec", NULL);
 
 	if (mode)
@@ -336,6 +338,11 @@ static void read_exec(const struct golden_case *c, struct policy_exec *ret)
 			.default_allow = true,
 			.rules = &rule,
 			.n_rules = 1};
+	if (mode && strcmp(mode, "deny") == 0) {
+		ret->default_allow = false;
+		ret->rules = allows;
+		ret->n_rules = 3;
+	}
 }
 
 static int make_plan(struct golden_case *c, struct error *e)
