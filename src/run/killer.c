@@ -128,7 +128,7 @@ static void pass_on_cancel(struct watch *w, int sig, bool from_terminal)
 	killer_record(w, ACT_CANCELLED, sig, false, 0);
 	if (!from_terminal || !w->at.terminal || !terminal_told_all(w->at.terminal, sig))
 		signal_payload(w, sig);
-	if (from_terminal)
+	if (from_terminal && sig == SIGINT)
 		return;
 	signal_payload(w, SIGCONT);
 	watch_enter(w, WATCH_STOPPING);
@@ -146,7 +146,8 @@ static void note_asker(struct watch *w, int sig, pid_t pid, uid_t uid)
 /*
  * Ctrl-C in a terminal has reached the payload by itself, and an interactive program may well live
  * on: nothing is killed for it. A second request within the grace time kills. One that somebody
- * sent to bulkhead is passed on and starts the grace time.
+ * sent to bulkhead is passed on and starts the grace time; so does the terminal's hang-up, after which
+ * nobody is there to ask again.
  */
 void killer_cancel(struct watch *w, int sig, pid_t pid, uid_t uid, bool from_terminal)
 {

@@ -536,6 +536,18 @@ def test_a_terminal_that_hangs_up_ends_its_programs(bulkhead, terminal, own, pro
     assert bulkhead.read_verdict(path)["signal"] in (signal.SIGHUP, None)
 
 
+def test_who_ignores_the_hang_up_has_the_grace_time(bulkhead, terminal):
+    """Nobody is left who could ask a second time."""
+    path = bulkhead.verdict_path()
+    terminal.start("run", "--grace", "0.3s", "--verdict", path, "sh", "-c",
+                   "trap '' HUP; echo up; while :; do sleep 0.1; done")
+    terminal.expect("up")
+    terminal.hang_up()
+    terminal.process.wait(seconds(10))
+    verdict = bulkhead.read_verdict(path)
+    assert verdict["cause"] == "cancelled" and verdict["signal"] == signal.SIGKILL
+
+
 def test_ended_in_the_background_it_takes_no_input(bulkhead, terminal):
     """What was stopped as the reader of the terminal is no longer, and does not stop again for that."""
     terminal.shell()
