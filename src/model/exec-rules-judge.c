@@ -75,22 +75,42 @@ static bool find_anywhere(
 	return false;
 }
 
+/*
+ * Is @arg the subcommand @word? For a deny rule also what the program takes for it: an abbreviation, or
+ * what git corrects.
+ */
+static bool is_word(const struct exec_rules *r, const struct compiled_rule *rule,
+	const struct option_words *known, const char *arg, const char *word, bool first)
+{
+	const struct multicall *multicall = r->multicall[rule->program];
+	if (strcmp(arg, word) == 0)
+		return true;
+	if (rule->rule->allow || !first)
+		return false;
+	if (known && known->abbreviates && strlen(arg) >= 2 && strncmp(arg, word, strlen(arg)) == 0)
+		return true;
+	return multicall && multicall->dashed && exec_git_corrects(arg, word);
+}
+
 /* Does @rule match @reading, if its subcommand is at @place? */
 static bool matches(const struct exec_rules *r, const struct compiled_rule *rule,
 	const struct reading *reading, size_t place, size_t *ret_found)
 {
+	const struct option_words *known = NULL;
 	size_t next = place, from = 0;
 	*ret_found = reading->n_args;
+	if (rule->n_words > 0)
+		known = exec_option_words(path_base(r->programs[rule->program]));
 	for (size_t i = 0; i < rule->n_words; i++) {
 		const struct rule_word *word = &rule->words[i];
 		bool found = false;
 		if (word->kind == WORD_OPTION) {
-			found = find_option(word, reading, place,
-				exec_option_words(path_base(r->programs[rule->program])),
-				rule->rule->allow, ret_found);
+			found = find_option(
+				word, reading, place, known, rule->rule->allow, ret_found);
 		} else if (word->kind == WORD_ANYWHERE) {
 			found = find_anywhere(word, reading, from, ret_found);
-		} else if (next < reading->n_args && strcmp(reading->args[next], word->text) == 0) {
+		} else if (next < reading->n_args &&
+			is_word(r, rule, known, reading->args[next], word->text, next == place)) {
 			*ret_found = next;
 			from = ++next;
 			found = true;

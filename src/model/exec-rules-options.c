@@ -44,7 +44,8 @@ static const struct option_words known_words[] = {
 		"--prefix: --registry: --userconfig: --globalconfig: --cache: --loglevel: -w: "
 		"--workspace: -C: --dir: --filter: -F: --tag: --otp: -g --global -s --silent -q "
 		"--quiet -d -dd -ddd --verbose -v --version -h --help -y --yes -r --recursive "
-		"--json --no-audit --no-fund --offline --workspaces"},
+		"--json --no-audit --no-fund --offline --workspaces",
+		.abbreviates = true},
 	{"yarn",
 		"--cwd: --registry: --cache-folder: --modules-folder: --use-yarnrc: -s --silent "
 		"-v --version -h --help --verbose --offline --json --non-interactive"},
@@ -99,7 +100,7 @@ static const struct option_words known_words[] = {
 		"-R: --repository: --cwd: --config: --color: --encoding: --encodingmode: --pager: "
 		"-y --noninteractive -q --quiet -v --verbose --debug --debugger --traceback --time "
 		"--profile --version -h --help --hidden",
-		.cluster = true},
+		.cluster = true, .abbreviates = true},
 	/* What wrappers take before the program that they start. */
 	{"env",
 		"-u: --unset: -C: --chdir: -S: --split-string: -a: --argv0: --block-signal "

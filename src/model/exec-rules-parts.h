@@ -103,6 +103,7 @@ struct option_words {
 	const char *options;
 	bool cluster; /* "-ab" may be "-a -b", "-Cx" "-C x" (getopt) */
 	bool plus; /* "+nightly" is one too */
+	bool abbreviates; /* "publ" may be "publish" */
 };
 
 /* NULL: its options are not known. */
@@ -121,6 +122,9 @@ void exec_places(const struct option_words *known, const char *const *args, size
 	struct places *ret);
 /* How many words an option takes: 1, 2, or 0: not known. */
 int exec_option_takes(const struct option_words *known, const char *word);
+
+/* With help.autocorrect, would git run @word for @arg? */
+bool exec_git_corrects(const char *arg, const char *word);
 
 /* ── What a wrapper would start ──────────────────────────────────────────────────────────────── */
 
