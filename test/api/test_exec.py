@@ -67,7 +67,14 @@ def killed_inside(api, box):
 KINDS = [allowed, refused_inside, refused_itself, killed_inside]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def failing(api, box):
+    """A script without an interpreter: the kernel does not execute what was allowed, and the caller tries at once another way."""
+    script = "echo 'exit 3' > /tmp/$$; chmod +x /tmp/$$; for i in $(seq 20); do env /tmp/$$; done"
+    run = api.run(["sh", "-c", script], box=box)
+    assert (exit_code(run), told(run)["refused"], told(run)["killed"]) == (3, 0, 0), run
+
+
+@pytest.mark.parametrize("kind", [*KINDS, failing])
 def test_one_run(api, box, kind):
     kind(api, box)
 
