@@ -84,10 +84,6 @@ static int check_exec_enforced(const struct policy *p, struct error *e)
 			"path names");
 		return error_hint(e, "set exec.mode to audit, or do without user namespaces");
 	}
-	if (p->pool.preload.n > 0)
-		return fail(e,
-			"pool.preload starts a program ahead of its run, where exec.mode "
-			"enforce has no run to judge it for");
 	return 0;
 }
 
@@ -103,6 +99,10 @@ static int check_rules(const struct policy_exec *exec, struct error *e)
 
 static int check_exec(const struct policy *p, struct error *e)
 {
+	if (p->exec.mode != EXEC_OFF && p->pool.preload.n > 0)
+		return fail(e,
+			"pool.preload starts a program ahead of its run, where an exec policy has "
+			"no run to judge it for");
 	if (p->exec.mode == EXEC_ENFORCE && check_exec_enforced(p, e) < 0)
 		return -1;
 	if (p->exec.mode != EXEC_OFF)

@@ -43,8 +43,13 @@ static void test_nonsense(void **state)
 			"syscalls.user_namespaces undoes exec.mode enforce: who may mount chooses "
 			"what a path names; set exec.mode to audit, or do without user namespaces"},
 		{"exec: {mode: enforce}\npool: {size: 1, preload: [python3]}\n",
-			"pool.preload starts a program ahead of its run, where exec.mode enforce "
-			"has no run to judge it for"},
+			"pool.preload starts a program ahead of its run, where an exec policy has "
+			"no run "
+			"to judge it for"},
+		{"exec: {mode: audit}\npool: {size: 1, preload: [python3]}\n",
+			"pool.preload starts a program ahead of its run, where an exec policy has "
+			"no run "
+			"to judge it for"},
 		{"exec: {mode: enforce, rules: [{allow: busybox}]}\n",
 			"exec.rules: allow 'busybox': 'busybox' is many programs in one file, "
 			"shells among them; allow those that are meant: 'busybox ls' or 'ls'"},
