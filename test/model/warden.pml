@@ -7,7 +7,7 @@
  *   world        Ctrl-C once to three times, hang-up, box stopped: each is one wish to end; TERM, STOP and
  *                KILL of the warden, KILL of the supervisor; in any order, at any moment
  *   supervisor   TERM → grace → KILL; reaps; shuts the warden down; bounded
- *   warden       src/warden/coordinator.h, the states of which have the same names
+ *   warden       src/warden/coordinator.h and call.h, the states of which have the same names
  *   task         calls execve, is judged, lies about what it calls, hangs, is killed
  *
  * Checked (test_warden.py):
@@ -17,7 +17,8 @@
  *   - the shutdown is begun once, whatever has asked for it how often; what is closed is closed once
  *   - no bound is ever needed to end a run whose tasks can be killed
  * A bound fires when nothing else can move, as it is long beside everything else; with EARLY it
- * fires at any time, as on a machine that stands still, and then all holds but the last.
+ * fires at any time, as on a machine that stands still, and then all holds but the last. With THREADS the
+ * tasks are threads of one process: an exec of one is the end of the other, and one at a time is in flight.
  *
  * Each BROKEN_… takes away one thing that the design rests on, and spin must find out.
  */
@@ -30,7 +31,8 @@
 
 mtype:coordinator_state = { COORDINATOR_STARTING, COORDINATOR_SERVING, COORDINATOR_DRAINING,
 	COORDINATOR_ENDED };
-mtype:flight_state = { FLIGHT_NONE, FLIGHT_RECEIVED, FLIGHT_SEIZED, FLIGHT_KILLED };
+mtype:call_state = { CALL_NONE, CALL_RECEIVED, CALL_WAITING, CALL_JUDGED, CALL_SEIZED, CALL_CONTINUED,
+	CALL_RELEASING, CALL_KILLED };
 mtype:warden_state = { WARDEN_STARTING, WARDEN_SERVING, WARDEN_DRAINING, WARDEN_GONE };
 mtype:task_state = { TASK_NONE, TASK_RUNS, TASK_WAITS, TASK_RECEIVED, TASK_EXECS, TASK_HANGS,
 	TASK_EXEC_STOP, TASK_STOPPED, TASK_ZOMBIE, TASK_GONE };
@@ -39,7 +41,7 @@ mtype:kill_stage = { STAGE_NONE, STAGE_TERM, STAGE_KILL };
 
 /* The warden, which is one with its coordinator. */
 mtype:coordinator_state coordinator = COORDINATOR_STARTING;
-mtype:flight_state flight[TASKS] = FLIGHT_NONE;
+mtype:call_state call[TASKS] = CALL_NONE;
 bool warden_lives, warden_stopped;
 bool start_is_there; /* a record on the control socket */
 bool control_open = true; /* the supervisor's end of it */
@@ -48,6 +50,7 @@ bool ready; /* READY was sent */
 bool termed; /* TERM is pending for the warden */
 bool bound_armed; /* WARDEN_DRAIN_MS from the first wish to end on */
 byte begun; /* shutdowns */
+bool again[TASKS]; /* a later call of the same task was received */
 
 /* The kernel. */
 mtype:listener_state listener = LISTENER_NONE;
@@ -67,7 +70,7 @@ bool child_stopped; /* SIGCHLD, CLD_STOPPED */
 byte wishes; /* to end, that were not read yet */
 bool late; /* the warden had to be killed when its time was up */
 
-hidden byte k; /* of loops within one step */
+hidden byte k, other; /* within one step */
 
 #define waits(t)   (task[t] == TASK_WAITS || task[t] == TASK_RECEIVED)
 #define stopped(t) (task[t] == TASK_EXEC_STOP || task[t] == TASK_STOPPED)
@@ -77,8 +80,10 @@ hidden byte k; /* of loops within one step */
 #define all(what) (what(0) && what(1))
 #define is_waiting(t)   (task[t] == TASK_WAITS)
 #define has_news(t)     (news[t])
+#define is_received(t)  (call[t] == CALL_RECEIVED)
 #define is_traced(t)    (traced[t])
-#define is_in_flight(t) (flight[t] != FLIGHT_NONE)
+#define is_in_flight(t) (call[t] == CALL_SEIZED || call[t] == CALL_CONTINUED || \
+	call[t] == CALL_RELEASING || call[t] == CALL_KILLED)
 
 #define ended (!supervisor_lives && !warden_lives && all(over))
 
@@ -153,7 +158,8 @@ inline warden_ends()
 #endif
 	for (k : 0 .. TASKS - 1) {
 		news[k] = false;
-		flight[k] = FLIGHT_NONE;
+		call[k] = CALL_NONE;
+		again[k] = false;
 		if
 		:: traced[k] ->
 			traced[k] = false;
@@ -169,6 +175,17 @@ inline warden_ends()
 		fi
 	};
 	warden_lives = false /* last: the process is no more from here on */
+}
+
+/* The other one's notification, and what it waited for, are no more. */
+inline end_other_threads(t)
+{
+#ifdef THREADS
+	other = 1 - t;
+	kill(other)
+#else
+	skip
+#endif
 }
 
 /* ---- a task of the run ---- */
@@ -208,6 +225,7 @@ end:	/* a run that was never started */
 			:: genuine[t] = false /* path or argv were changed after they were read */
 			fi;
 			task[t] = TASK_EXEC_STOP;
+			end_other_threads(t);
 			if
 			:: traced[t] -> news[t] = true
 			:: else -> resume(t)
@@ -226,8 +244,9 @@ inline begin_shutdown()
 {
 #ifndef BROKEN_SHUTDOWN_TWICE
 	if
-	:: coordinator == COORDINATOR_DRAINING
-	:: else ->
+	:: coordinator == COORDINATOR_DRAINING || coordinator == COORDINATOR_ENDED
+	:: coordinator == COORDINATOR_STARTING -> coordinator = COORDINATOR_ENDED
+	:: coordinator == COORDINATOR_SERVING ->
 #endif
 		coordinator = COORDINATOR_DRAINING;
 		begun++;
@@ -244,75 +263,83 @@ inline begin_shutdown()
 /* SEND: it may have left its wait meanwhile (ENOENT). */
 inline answer(t, state)
 {
-	atomic {
-		if
-		:: task[t] == TASK_RECEIVED -> task[t] = state
-		:: else
-		fi
-	}
+	if
+	:: task[t] == TASK_RECEIVED -> task[t] = state; sent = true
+	:: else -> sent = false
+	fi
 }
 
 inline refuse(t)
 {
-	answer(t, TASK_RUNS);
 	atomic {
-		if
-		:: flight[t] == FLIGHT_RECEIVED -> flight[t] = FLIGHT_NONE
-		:: else /* seized for an earlier call, which it left: its stop is still to come */
-		fi
+		answer(t, TASK_RUNS);
+		call[t] = CALL_NONE
 	}
 }
 
-inline allow(t)
+/*
+ * INTERRUPT comes first, so that a call that fails at once is stopped before the next; but for kernels
+ * without wait_killable, where it would end the wait: there the next call may be received before the stop
+ * (take_over).
+ */
+#ifdef BROKEN_INTERRUPT_IS_LAST
+#define interrupt_first false
+#else
+#define interrupt_first wait_killable
+#endif
+
+inline interrupt(t)
+{
+	if
+	:: traced[t] && !dead(t) -> interrupted[t] = true
+	:: else
+	fi
+}
+
+inline hold(t)
 {
 #ifndef BROKEN_CONTINUE_IS_TRUSTED
 	atomic { /* SEIZE */
 		if
-		:: dead(t) && !traced[t] -> flight[t] = FLIGHT_NONE
-		:: !dead(t) || traced[t] -> traced[t] = true; flight[t] = FLIGHT_SEIZED
+		:: dead(t) && !traced[t] -> call[t] = CALL_NONE
+		:: else -> traced[t] = true; call[t] = CALL_SEIZED
 		fi
 	}
 #else
-	flight[t] = FLIGHT_NONE;
+	call[t] = CALL_SEIZED;
 #endif
-	answer(t, TASK_EXECS);
-	atomic { /* INTERRUPT */
+	atomic {
 		if
-		:: flight[t] == FLIGHT_SEIZED && !dead(t) -> interrupted[t] = true
+		:: interrupt_first -> interrupt(t)
 		:: else
 		fi
 	}
-#ifdef BROKEN_WAIT_FOR_A_TASK
-	(flight[t] != FLIGHT_SEIZED || news[t]);
-#endif
-}
-
-/* One notification, if there still is one; RECV does not wait. */
-inline serve()
-{
 	atomic {
-		got = false;
 		if
-#ifndef BROKEN_BLOCKING_RECV
-		:: !any(is_waiting) /* ENOENT */
-#endif
-		:: any(is_waiting) ->
-			select_waiting();
-			task[n] = TASK_RECEIVED;
-			got = true;
+		:: call[t] == CALL_SEIZED ->
+			answer(t, TASK_EXECS);
 			if
-			:: flight[n] == FLIGHT_NONE -> flight[n] = FLIGHT_RECEIVED
-			:: else
+			:: sent -> call[t] = CALL_CONTINUED
+			:: else -> call[t] = CALL_RELEASING
 			fi
-		fi
+		:: else
+		fi;
+		sent = false
 	}
-	if
-	:: got -> refuse(n) /* by a rule, or it cannot be seized */
-	:: got -> allow(n)
-	:: !got
-	fi;
-	n = 0;
-	got = false
+	atomic {
+		if
+		:: !interrupt_first -> interrupt(t)
+		:: else
+		fi;
+#ifdef BROKEN_CONTINUE_IS_TRUSTED
+		call[t] = CALL_NONE
+#else
+		skip
+#endif
+	}
+#ifdef BROKEN_WAIT_FOR_A_TASK
+	(call[t] == CALL_NONE || news[t]);
+#endif
 }
 
 inline select_waiting()
@@ -321,6 +348,85 @@ inline select_waiting()
 	:: is_waiting(0) -> n = 0
 	:: is_waiting(1) -> n = 1
 	fi
+}
+
+/* One notification, if there still is one; RECV does not wait. */
+inline receive()
+{
+	if
+#ifndef BROKEN_BLOCKING_RECV
+	:: !any(is_waiting) /* ENOENT */
+#endif
+	:: any(is_waiting) ->
+		select_waiting();
+		task[n] = TASK_RECEIVED;
+		if
+		:: call[n] == CALL_NONE -> call[n] = CALL_RECEIVED
+		:: else -> again[n] = true /* an earlier one, for which it is held, has failed */
+		fi
+	fi;
+	n = 0
+}
+
+#ifdef THREADS
+#define other_is_in_flight(t) is_in_flight((1 - t))
+#else
+#define other_is_in_flight(t) false
+#endif
+
+/* A task that is held for a call calls again: that one has failed, and this one is held already. */
+inline take_over(t)
+{
+	atomic {
+		if
+#ifndef BROKEN_INTERRUPT_IS_LAST
+		:: again[t] && call[t] != CALL_KILLED ->
+			again[t] = false;
+			if
+			:: task[t] == TASK_RECEIVED -> call[t] = CALL_JUDGED
+			:: else
+			fi
+#endif
+		:: else
+		fi
+	}
+}
+
+/* The next one that was received and not looked at. */
+inline deal_with(t)
+{
+	take_over(t);
+	atomic {
+		if
+		:: call[t] == CALL_RECEIVED && other_is_in_flight(t) -> call[t] = CALL_WAITING
+		:: call[t] == CALL_RECEIVED && !other_is_in_flight(t) && task[t] != TASK_RECEIVED ->
+			call[t] = CALL_NONE /* its caller is gone, or was answered by the kernel */
+		:: call[t] == CALL_RECEIVED && !other_is_in_flight(t) && task[t] == TASK_RECEIVED ->
+			call[t] = CALL_JUDGED
+		:: else
+		fi
+	}
+	if
+	:: call[t] == CALL_JUDGED -> refuse(t) /* by a rule, or it cannot be seized */
+	:: call[t] == CALL_JUDGED -> hold(t)
+	:: call[t] != CALL_JUDGED
+	fi
+}
+
+/* It is in flight no more: those that waited for that have their turn. */
+inline land(t)
+{
+	call[t] = CALL_NONE;
+	if
+	:: again[t] -> again[t] = false; call[t] = CALL_RECEIVED
+	:: else
+	fi;
+#ifdef THREADS
+	if
+	:: call[1 - t] == CALL_WAITING -> call[1 - t] = CALL_RECEIVED
+	:: else
+	fi
+#endif
 }
 
 /* waitpid(WNOHANG) of one in flight. */
@@ -334,14 +440,14 @@ inline look(t)
 #ifndef BROKEN_NO_REAPING
 			traced[t] = false;
 #endif
-			flight[t] = FLIGHT_NONE
-		:: task[t] == TASK_STOPPED -> detach(t); flight[t] = FLIGHT_NONE
+			land(t)
+		:: task[t] == TASK_STOPPED -> detach(t); land(t)
 		:: task[t] == TASK_EXEC_STOP && genuine[t] ->
 			verified[t] = true;
 			detach(t);
-			flight[t] = FLIGHT_NONE
+			land(t)
 		:: task[t] == TASK_EXEC_STOP && !genuine[t] ->
-			flight[t] = FLIGHT_KILLED;
+			call[t] = CALL_KILLED;
 			die(t)
 		:: else
 		fi
@@ -374,11 +480,11 @@ inline receive_start()
 proctype warden_process() provided (!warden_stopped)
 {
 	byte n = 0;
-	bool got = false;
+	bool got = false, sent = false;
 	{
 		do
 		:: atomic { coordinator != COORDINATOR_ENDED && (WAKE_CONTROL || WAKE_CONTROL_END ||
-				WAKE_RUN_SOCKET || WAKE_LISTENER || WAKE_LISTENER_END || WAKE_CHILD || WAKE_TERM) ->
+				WAKE_RUN_SOCKET || WAKE_LISTENER || WAKE_LISTENER_END || WAKE_CHILD || WAKE_TERM || any(is_received)) ->
 			when(WAKE_CONTROL, receive_start());
 			when(WAKE_TERM, termed = false; begin_shutdown());
 			when(WAKE_CONTROL_END, control_watched = false; begin_shutdown());
@@ -387,13 +493,19 @@ proctype warden_process() provided (!warden_stopped)
 			when(WAKE_LISTENER_END, close_listener());
 #endif
 			got = WAKE_LISTENER }
-			if
-			:: got -> serve()
-			:: else
-			fi;
+			atomic {
+				if
+				:: got -> got = false; receive()
+				:: else
+				fi
+			}
 			atomic {
 				look(0);
-				look(1);
+				look(1)
+			}
+			deal_with(0);
+			deal_with(1);
+			atomic {
 				when(coordinator == COORDINATOR_DRAINING && !any(is_in_flight),
 					coordinator = COORDINATOR_ENDED)
 			}
@@ -532,6 +644,13 @@ inline supervisor_is_gone()
 	atomic { kill_warden() }
 }
 
+/* Behind a thread that hangs in an exec another one's exec waits also without us (cred_guard_mutex). */
+#ifdef THREADS
+#define waits_in_vain(t) (waits(t) && task[(1 - t)] != TASK_HANGS)
+#else
+#define waits_in_vain(t) waits(t)
+#endif
+
 proctype world()
 {
 	byte acts = 0, asked = 0;
@@ -552,7 +671,7 @@ proctype world()
 	/* it all stands still: this is how it may stand, and then somebody asks for the end */
 	:: atomic { timeout && !bound_armed && supervisor_lives && asked < 3 ->
 		asked++;
-		assert(!any(waits) && !any(stopped));
+		assert(!any(waits_in_vain) && !any(stopped));
 		assert(coordinator != COORDINATOR_DRAINING || !warden_lives);
 		wishes++ }
 	od;
