@@ -295,3 +295,10 @@ def test_by_the_command_line(place, named):
     inside = place.command("run", "--box", box, "--", "sh", "-c", "touch /tmp/x; exit 3")
     assert inside.status == 3 and "write with cat" in inside.err
     assert place.command("box", "rm", box).status == 0
+
+
+def test_the_shipped_policy_of_agents(api):
+    box = api.box(policy="agent")
+    assert exit_code(api.run(["git", "--version"], box=box)) == 0
+    run = api.run(["env", "git", "push"], box=box)
+    assert (cause(run), run["exit_status"]) == ("exec_denied", 126) and "git push" in run["verdict"]["summary"]
