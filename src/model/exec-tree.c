@@ -191,10 +191,14 @@ static void add(struct builder *b, const struct exec_event *event)
 	b->t->audit |= !event->enforced;
 }
 
+struct turn {
+	const struct exec_event *event;
+};
+
 static int by_time(const void *one, const void *other)
 {
-	const struct exec_event *x = *(const struct exec_event *const *)one;
-	const struct exec_event *y = *(const struct exec_event *const *)other;
+	const struct exec_event *x = ((const struct turn *)one)->event;
+	const struct exec_event *y = ((const struct turn *)other)->event;
 
 	if (x->t_us != y->t_us)
 		return x->t_us < y->t_us ? -1 : 1;
@@ -212,7 +216,7 @@ static void count_levels(struct exec_tree *t)
 void exec_tree_build(
 	struct exec_tree *ret, const struct exec_event *events, size_t n, struct arena *a)
 {
-	const struct exec_event **sorted = arena_calloc(a, n, sizeof *sorted);
+	struct turn *turns = arena_calloc(a, n, sizeof *turns);
 	struct builder *b = arena_new(a, struct builder);
 
 	*ret = (struct exec_tree){
@@ -225,10 +229,10 @@ void exec_tree_build(
 	b->newest = arena_calloc(a, b->n_places, sizeof *b->newest);
 	memset(b->newest, 0xff, b->n_places * sizeof *b->newest); /* EXEC_NO_NODE */
 	for (size_t i = 0; i < n; i++)
-		sorted[i] = &events[i];
-	qsort(sorted, n, sizeof *sorted, by_time);
+		turns[i].event = &events[i];
+	qsort(turns, n, sizeof *turns, by_time);
 	for (size_t i = 0; i < n; i++)
-		add(b, sorted[i]);
+		add(b, turns[i].event);
 	count_levels(ret);
 }
 

@@ -10,8 +10,8 @@
 
 #include "base/fd.h"
 
-/* Most lines have some 400 bytes. */
-#define ROOM_FIRST (64 << 10)
+/* Always more than a line, which is all that is kept of one. */
+#define ROOM (2 * EXEC_EVENT_MAX_LINE)
 
 /* A log, and a line that may have been begun just before it was full. */
 #define READ_MAX (EXEC_LOG_MAX_BYTES + EXEC_EVENT_MAX_LINE)
@@ -19,8 +19,8 @@
 struct exec_log_reader {
 	int fd;
 	off_t at;
-	char *text; /* room bytes, of which start to end are not used yet */
-	size_t start, end, room;
+	char *text; /* ROOM bytes, of which start to end are not used yet */
+	size_t start, end;
 	bool skipping; /* in a line that is too long: until its end */
 	struct exec_log_faults faults;
 };
@@ -35,10 +35,9 @@ struct exec_log_reader *exec_log_open_fd_take(int fd)
 {
 	struct exec_log_reader *r = calloc(1, sizeof *r);
 
-	if (!r || !(r->text = malloc(ROOM_FIRST)))
+	if (!r || !(r->text = malloc(ROOM)))
 		out_of_memory();
 	r->fd = fd;
-	r->room = ROOM_FIRST;
 	return r;
 }
 
@@ -86,15 +85,6 @@ void exec_log_closep(struct exec_log_reader **r)
 	exec_log_close(*r);
 }
 
-static void grow(struct exec_log_reader *r)
-{
-	r->room *= 2;
-	char *text = realloc(r->text, r->room);
-	if (!text)
-		out_of_memory();
-	r->text = text;
-}
-
 /* More behind what is there. By pread, for the offset may be another process's too. */
 static ssize_t fill(struct exec_log_reader *r)
 {
@@ -103,12 +93,10 @@ static ssize_t fill(struct exec_log_reader *r)
 	memmove(r->text, r->text + r->start, r->end - r->start);
 	r->end -= r->start;
 	r->start = 0;
-	if (r->end == r->room)
-		grow(r);
 	if ((uint64_t)r->at >= READ_MAX)
 		return 0;
 	do
-		n = pread(r->fd, r->text + r->end, r->room - r->end, r->at);
+		n = pread(r->fd, r->text + r->end, ROOM - r->end, r->at);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		r->end += (size_t)n;
