@@ -402,6 +402,7 @@ struct pools {
 	struct table by_policy;
 	struct pool *newest, *oldest;
 	struct post refill;
+	bool after_answers; /* one turn of the loop later: those who wait for a run are told first */
 	uv_timer_t later;
 };
 

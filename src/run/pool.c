@@ -212,6 +212,11 @@ static void on_refill(struct post *post)
 {
 	struct engine *e = ENGINE_OF(post, struct engine, pools.refill);
 	struct pool *p = e->pools.newest;
+	if (e->pools.after_answers) {
+		e->pools.after_answers = false;
+		post_put(&e->posts, post);
+		return;
+	}
 	while (p && !has_room(p))
 		p = p->older;
 	if (!p || e->stopping)
@@ -241,11 +246,12 @@ static void refill_later(struct engine *e)
 		uv_timer_start(&e->pools.later, on_later, REFILL_LATER_MS, 0);
 }
 
-/* In the next turn of the loop: in this one those who wait are answered. */
 void pools_run_ended(struct engine *e)
 {
-	if (uv_is_active((uv_handle_t *)&e->pools.later))
-		uv_timer_start(&e->pools.later, on_later, 0, 0);
+	if (!uv_is_active((uv_handle_t *)&e->pools.later))
+		return;
+	e->pools.after_answers = true;
+	refill(e);
 }
 
 void pool_parked(struct pool *p, struct parked *parked)

@@ -12,11 +12,14 @@
  */
 #define BUSY_MS  20
 #define QUIET_MS 2000
+/* By then whoever waited for the end of a run has been told. */
+#define TOLD_MS 1
 
 /* What is kept of one run until it has ended. */
 struct kept {
 	struct record record;
 	bool said_something;
+	struct kept *next; /* of those that have ended */
 };
 
 static void on_later(uv_timer_t *timer);
@@ -38,6 +41,21 @@ static void on_later(uv_timer_t *timer)
 	record_place_take_in(&r->place, soon ? TAKE_IN_FULL : TAKE_IN_SOME, !soon);
 	if (soon)
 		come_back(r);
+}
+
+static void write_beside(struct records *r)
+{
+	while (r->ended) {
+		struct kept *k = r->ended;
+		r->ended = k->next;
+		record_write_beside(&k->record);
+		free(k);
+	}
+}
+
+static void on_told(uv_timer_t *timer)
+{
+	write_beside(timer->data);
 }
 
 /* ---- hooks ---- */
@@ -97,8 +115,15 @@ static void on_ended(void *data, struct live *live, struct observation *o, const
 		k = on_begun(r, live, o);
 	record_end(&k->record, v, o, verdict_json, &a);
 	record_close(&k->record);
-	free(k);
 	come_back(r);
+	if (!record_has_beside(&k->record)) {
+		free(k);
+		return;
+	}
+	k->next = r->ended;
+	r->ended = k;
+	if (!uv_is_active((uv_handle_t *)&r->beside))
+		uv_timer_start(&r->beside, on_told, TOLD_MS, 0);
 }
 
 struct engine_hooks records_hooks(struct records *r)
@@ -121,7 +146,9 @@ int records_open(struct records *r, uv_loop_t *loop, struct error *e)
 	if (state_dir_open(&r->place.state, STATE_DIR_CREATE, e) < 0)
 		return -1;
 	uv_timer_init(loop, &r->later);
-	r->later.data = r;
+	uv_timer_init(loop, &r->beside);
+	r->later.data = r->beside.data = r;
+	r->open_handles = 2;
 	record_place_take_in(&r->place, TAKE_IN_ALL, false);
 	return 0;
 }
@@ -129,6 +156,9 @@ int records_open(struct records *r, uv_loop_t *loop, struct error *e)
 static void on_closed(uv_handle_t *handle)
 {
 	struct records *r = handle->data;
+	if (--r->open_handles > 0)
+		return;
+	write_beside(r);
 	record_place_take_in(&r->place, TAKE_IN_ALL, false);
 	record_place_close(&r->place);
 	r->closed(r->closed_data);
@@ -139,4 +169,5 @@ void records_close(struct records *r, void (*closed)(void *data), void *data)
 	r->closed = closed;
 	r->closed_data = data;
 	uv_close((uv_handle_t *)&r->later, on_closed);
+	uv_close((uv_handle_t *)&r->beside, on_closed);
 }

@@ -10,11 +10,14 @@
 /*
  * The records of the daemon's runs: the same that `bulkhead run` leaves, in the same place. Lines are
  * written when a run begins and ends; rows are made of them a little later, a bounded piece at a time, and
- * when the daemon has nothing to do. While it idles nothing is done at all.
+ * when the daemon has nothing to do, and copies beside the log of a run when it was told of. While it idles
+ * nothing is done at all.
  */
 struct records {
 	struct record_place place;
-	uv_timer_t later;
+	uv_timer_t later, beside;
+	unsigned open_handles;
+	struct kept *ended; /* those that have copies to be written beside their log */
 	bool soon; /* it is because of a full segment */
 	void (*closed)(void *data);
 	void *closed_data;

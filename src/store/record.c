@@ -130,14 +130,33 @@ void record_close_log(struct record *r, struct observation *o)
 }
 
 /* Beside a log in the state directory lie the verdict and what it rests on. */
-static uint64_t write_files(struct record *r, const char *verdict, const char *observation)
+static uint64_t put_beside(struct record *r, const char *verdict, const char *observation)
 {
 	struct output_figures f = output_log_figures(r->log);
 	if (r->begin.log_dir || r->log_dir < 0)
 		return 0;
-	run_dir_write(r->log_dir, "verdict.json", verdict, strlen(verdict));
-	run_dir_write(r->log_dir, "observation.json", observation, strlen(observation));
+	r->beside[0] = strdup(verdict);
+	r->beside[1] = strdup(observation);
+	if (!r->beside[0] || !r->beside[1])
+		out_of_memory();
 	return f.disk_bytes + strlen(verdict) + strlen(observation);
+}
+
+bool record_has_beside(const struct record *r)
+{
+	return r->beside[0] != NULL;
+}
+
+void record_write_beside(struct record *r)
+{
+	static const char *const names[] = {"verdict.json", "observation.json"};
+	for (int i = 0; i < 2; i++) {
+		if (r->beside[i])
+			run_dir_write(r->log_dir, names[i], r->beside[i], strlen(r->beside[i]));
+		free(r->beside[i]);
+		r->beside[i] = NULL;
+	}
+	r->log_dir = fd_close(r->log_dir);
 }
 
 void record_end(struct record *r, const struct verdict *v, const struct observation *o,
@@ -151,14 +170,15 @@ void record_end(struct record *r, const struct verdict *v, const struct observat
 	if (r->wanted || r->log)
 		end.observation = observation_format_json(o, a);
 	if (r->log)
-		end.disk_bytes = write_files(r, verdict_json, end.observation);
+		end.disk_bytes = put_beside(r, verdict_json, end.observation);
 	end.disk_bytes += r->timeline_bytes + record_close_execs(r);
 	output_log_close(r->log);
 	r->log = NULL;
 	if (r->wanted &&
 		(open_state(r, &e) < 0 || spool_end(&r->place->spool, &r->begin, &end, &e) < 0))
 		log_line("warning: this run leaves no record: %s", e.text);
-	r->log_dir = fd_close(r->log_dir);
+	if (r->place == &r->own || !record_has_beside(r))
+		record_write_beside(r);
 }
 
 void record_close(struct record *r)

@@ -38,6 +38,7 @@ struct record {
 	bool log_torn;
 	uint64_t timeline_bytes; /* on disk */
 	int execs; /* exec.jsonl (exec-log.h); -1: none */
+	char *beside[2]; /* of record_end(): what is to lie beside the log; NULL: nothing */
 };
 
 /* @place NULL: one of its own, so that @r must not be moved. */
@@ -65,6 +66,12 @@ int record_open_execs(struct record *r);
 void record_close_log(struct record *r, struct observation *o);
 void record_end(struct record *r, const struct verdict *v, const struct observation *o,
 	const char *verdict_json, struct arena *a);
+/*
+ * Of a supervisor with many runs: the record says how it ended, but copies of that still are to be written
+ * beside its log, by record_write_beside(), when nobody waits any more.
+ */
+bool record_has_beside(const struct record *r);
+void record_write_beside(struct record *r);
 /*
  * Last of all, when everything has been said: take in what waits, if it is on us (spool.h). Nothing
  * is to be done for one in a place of others.

@@ -201,6 +201,17 @@ def test_output_by_stream_and_in_order(api):
     assert [e for e in got if e["stream"] == "stdout"] == lines(api, run, "?stream=stdout")
 
 
+def test_copies_lie_beside_the_output(api, daemon):
+    """They are written when those who wait have been told: soon, and before the daemon ends."""
+    run = api.run(["echo", "out"])
+    silent = api.run(["true"])
+    daemon.stop()
+    at = daemon.place.state / "runs"
+    assert json.loads((at / run["id"] / "verdict.json").read_text()) == run["verdict"]
+    assert json.loads((at / run["id"] / "observation.json").read_text())["id"] == run["id"]
+    assert not (at / silent["id"]).exists()
+
+
 def test_output_that_is_followed(api):
     run = started(api)
     connection = api.connect()
