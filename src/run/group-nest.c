@@ -92,6 +92,8 @@ const struct group_entry *group_entry_when_full(struct group *g)
 int group_entry_by_file(struct group *g, int ret_fds[GROUP_MAX_TASKS + 1], unsigned *ret_n)
 {
 	unsigned n = 0;
+	if (group_wake(g, NULL) < 0)
+		return -1;
 	for (; n < g->entry.n_tasks; n++)
 		ret_fds[n] = g->entry.tasks[n];
 	if (g->entry.into_fd >= 0) {
