@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every way to end a run under an exec policy, many times over, while it executes and the machine is busy."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -64,15 +65,22 @@ def control_c(terminal):
     terminal.type(CONTROL_C)
 
 
-def control_c_twice(terminal):
+def press_until_ended(terminal, times):
+    """So often, and again as one does: of signals that come before the first has been read there is one."""
     terminal.type(CONTROL_C)
     terminal.expect("got INT")
-    terminal.type(CONTROL_C)
+    while terminal.process.poll() is None:
+        terminal.type(CONTROL_C * (times - 1))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            terminal.process.wait(seconds(0.2))
+
+
+def control_c_twice(terminal):
+    press_until_ended(terminal, 2)
 
 
 def control_c_thrice(terminal):
-    control_c_twice(terminal)
-    terminal.type(CONTROL_C)
+    press_until_ended(terminal, 3)
 
 
 def terminate_thrice(terminal):
