@@ -181,6 +181,7 @@ struct heat {
 	int complaints; /* what the program writes to its stderr while it gets ready */
 	bool runs; /* payload and init are ours to reap */
 	bool forked; /* it is a fork of what serves its box */
+	bool complained; /* the log has why it is of no use */
 };
 
 /*

@@ -60,6 +60,9 @@ static void last_words(int fd, char text[COMPLAINTS_SIZE])
 void heat_complain(const struct parked *p, const char *what)
 {
 	char text[COMPLAINTS_SIZE];
+	if (p->heat->complained)
+		return;
+	p->heat->complained = true;
 	last_words(p->heat->complaints, text);
 	const char *last = strrchr(text, '\n');
 	log_line("warning: the warmed program of policy '%s' is of no use: %s%s%s",
@@ -74,6 +77,8 @@ static void over(struct parked *p)
 	static const struct setup_failure killed = {.stage = SETUP_BOX,
 		.blame = BLAME_HOST,
 		.what = "the warmed program was killed before it had the run"};
+	if (p->state == PARKED_HEATING && !p->heat->forked) /* its socket may not have told yet */
+		heat_complain(p, warm_fault_text(WARM_GONE));
 	parked_tell_failed(p, &killed);
 	parked_go_down(p);
 }
