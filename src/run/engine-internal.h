@@ -93,7 +93,7 @@ void ward_forget(struct body *b);
 /* What the warden did, into b->o. */
 void ward_tell(struct body *b);
 /* @failure, if there was one because the warden is lost. */
-void ward_blame(const struct body *b, struct setup_failure *failure);
+void ward_blame(struct body *b, struct setup_failure *failure);
 /* The run is over: nothing of it is judged any more. */
 void ward_end_run(struct body *b);
 /* To begin with, and when there is none left. */

@@ -41,8 +41,14 @@ static void on_child(uv_signal_t *handle, int sig)
 	}
 }
 
+/* Whoever has started us may have SIGCHLD ignored, so that wardens would be reaped by the kernel, or blocked. */
 void wards_init(struct engine *e)
 {
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &child, NULL);
 	uv_signal_init(e->loop, &e->child_stopped);
 	e->child_stopped.data = e;
 }
@@ -235,16 +241,15 @@ void ward_tell(struct body *b)
 	counts->execs_killed += b->o.exec.killed;
 }
 
-void ward_blame(const struct body *b, struct setup_failure *failure)
+void ward_blame(struct body *b, struct setup_failure *failure)
 {
 	const struct warden *w = b->ward ? &b->ward->warden : NULL;
 	bool its_fault = failure->errnum == 0 || failure->errnum == ENOSYS ||
 		failure->errnum == EPIPE || failure->errnum == ECONNRESET;
 	if (!w || w->state != WARDEN_GONE || w->expected || !its_fault)
 		return;
-	*failure = (struct setup_failure){.stage = SETUP_HOST,
-		.blame = BLAME_HOST,
-		.what = lost(b->ward, &((struct body *)(uintptr_t)b)->a)};
+	*failure = (struct setup_failure){
+		.stage = SETUP_HOST, .blame = BLAME_HOST, .what = lost(b->ward, &b->a)};
 }
 
 void ward_end_run(struct body *b)

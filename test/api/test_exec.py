@@ -176,8 +176,17 @@ def test_a_warden_that_is_killed(daemon, api, box):
     assert api.get("/v1/stats")["wardens_lost"] == 1
 
 
-def test_a_warden_that_is_stopped(daemon, api, box):
-    """It is killed: nobody waits for an answer that does not come."""
+def deaf_to_children():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+
+
+@pytest.mark.parametrize("before", [None, deaf_to_children])
+def test_a_warden_that_is_stopped(daemon, api, before):
+    """It is killed: nobody waits for an answer that does not come. Also where SIGCHLD was ignored and blocked."""
+    if before:
+        daemon.restart(preexec_fn=before)
+    box = api.box(policy=POLICY)
     run = loop_of_execs(api, box)
     wait_until(lambda: api.get(f"/v1/runs/{run}")["state"] == "running", what="the run")
     (warden,) = wardens(daemon)
