@@ -292,7 +292,7 @@ static void test_values(void **state)
 		"retry: {attempts: 3, on: [larger, cpu_time_limit], backoff: 1.5s, grow: 2.25,\n"
 		"  grow_max: 8G}\n"
 		"breaker: {key: k, cooldown: 10s, on: [later], threshold: 3, window: 1m}\n"
-		"pool: {size: 2, preload: [python3, -c, 'import numpy', -c], serve: forks}\n"
+		"pool: {size: 2}\n"
 		"capture: {log: true, messages: out/messages}\n");
 	assert_int_equal(p.limits.v[LIMIT_MEMORY].value, 3ull << 29);
 	assert_true(p.limits.v[LIMIT_SWAP].set);
@@ -330,10 +330,21 @@ static void test_values(void **state)
 	assert_int_equal(p.retry.grow_max_bytes, 8ull << 30);
 	assert_int_equal(p.retry.on.n, 2);
 	assert_string_equal(p.breaker.key, "k");
-	assert_int_equal(p.pool.preload.n, 4); /* a command may repeat itself */
-	assert_int_equal(p.pool.serve, SERVE_FORKS);
+	assert_int_equal(p.pool.size, 2);
 	assert_true(p.capture_log);
 	assert_string_equal(p.capture_messages, "out/messages");
+}
+
+/* Not with exec rules, which have no run yet to judge it for. */
+static void test_preload(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct policy p = load(
+		&a, "pool: {size: 2, preload: [python3, -c, 'import numpy', -c], serve: forks}\n");
+	assert_int_equal(p.pool.size, 2);
+	assert_int_equal(p.pool.preload.n, 4); /* a command may repeat itself */
+	assert_int_equal(p.pool.serve, SERVE_FORKS);
 }
 
 /* Each limit's null is unlimited, and asked for. */
@@ -373,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_preload),
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_long_names),
 	};
