@@ -76,7 +76,7 @@ static bool is_absent(long r)
 /* @path, and what the kernel loads for it, one after the other; @path is overwritten. */
 static long put_program(int ruleset, char path[PATH_ROOM])
 {
-	char head[HEAD_SIZE];
+	char head[HEAD_SIZE] = {0};
 	for (int depth = 0; depth <= SCRIPTS_MAX; depth++) {
 		int fd = open_program(path);
 		if (fd < 0)

@@ -28,7 +28,7 @@ union response {
 
 int notify_probe(void)
 {
-	struct seccomp_notif_sizes sizes;
+	struct seccomp_notif_sizes sizes = {0};
 	int r = sys_seccomp(SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
 	if (r < 0)
 		return r;

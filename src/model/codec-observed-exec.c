@@ -182,11 +182,11 @@ static void write_verdict_incident(
 /* Each once, though it may be the first, the last and the program's. */
 static void write_incidents(struct json_writer *w, const struct observed_exec *x)
 {
-	const struct exec_incident *all[] = {
+	const struct exec_incident *all[4] = {
 		&x->payload, &x->first_refused, &x->last_refused, &x->first_killed};
 
 	write_array(w, "incidents");
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		bool shown = !all[i]->known;
 		for (size_t j = 0; j < i; j++)
 			shown |= all[j]->known && all[j]->pid == all[i]->pid &&

@@ -93,7 +93,7 @@ static int take_text(struct reader *r, uint32_t size, const char **ret)
 
 static int take_rule(struct reader *r, struct exec_rule *ret)
 {
-	struct rule_head head;
+	struct rule_head head = {0};
 	if (take(r, &head, sizeof head) < 0)
 		return -1;
 	if (head.allow > 1)
@@ -114,7 +114,7 @@ int exec_policy_unpack(
 	struct policy_exec *ret, const void *data, size_t size, struct arena *a, struct error *e)
 {
 	struct reader r = {data, size, a, e};
-	struct head head;
+	struct head head = {0};
 	if (take(&r, &head, sizeof head) < 0)
 		return -1;
 	if (!head_ok(&head))

@@ -129,7 +129,7 @@ static const char *split_string(const struct finder *f, size_t at, size_t *ret_n
 /* The words of -S take its place: another call of env. */
 static void find_split(struct finder *f, size_t n_options)
 {
-	for (size_t i = 0; i < n_options && i < f->n_args; i++) {
+	for (size_t i = 0; i < n_options && i < f->n_args && f->args[i]; i++) {
 		size_t next;
 		struct strv words = {0}, whole = {0};
 		const char *text = split_string(f, i, &next);

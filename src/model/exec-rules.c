@@ -250,6 +250,8 @@ static int add_dashed(struct compiler *c, const struct strv *words, const char *
 
 static int compile_words(struct compiler *c, const struct strv *words)
 {
+	if (words->n == 0)
+		return fail(c->e, "exec.rules: a rule without a word");
 	const char *text = arena_printf(c->a, "%s%s: %s", c->reason ? "built-in " : "",
 		c->rule->allow ? "allow" : "deny", c->rule->pattern);
 	if (add_dashed(c, words, text) < 0)
@@ -322,7 +324,7 @@ static struct exec_rules *make(const struct policy_exec *p, struct arena *a)
 	r->default_allow = p->default_allow;
 	r->programs = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->programs);
 	r->sorted = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->sorted);
-	r->first = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof(struct compiled_rule *));
+	r->first = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof(void *));
 	r->multicall = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->multicall);
 	return r;
 }

@@ -229,12 +229,12 @@ size_t exec_evidence(struct evidence ret[VERDICT_EXEC_MAX_EVIDENCE], const struc
 	const struct facts *f)
 {
 	const struct observed_exec *x = &f->o->exec;
-	const struct exec_incident *all[] = {&x->payload, &x->last_refused, &x->first_killed};
+	const struct exec_incident *all[3] = {&x->payload, &x->last_refused, &x->first_killed};
 	size_t n = 0;
 
 	if (v->cause != CAUSE_EXEC_DENIED)
 		return 0;
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		bool shown = i > 0 && x->payload.known && same_incident(all[i], &x->payload);
 		if (all[i]->known && !shown)
 			ret[n++] = incident_evidence(f, all[i]);

@@ -90,7 +90,7 @@ static int take_batch(struct words *w, const uint64_t *pointers, unsigned n)
 		return (int)got;
 	for (unsigned i = 0; i < n; i++) {
 		const char *word = guessed + (size_t)i * GUESS;
-		bool there = got >= (ssize_t)((i + 1) * GUESS) && memchr(word, '\0', GUESS);
+		bool there = got >= (ssize_t)(i + 1) * GUESS && memchr(word, '\0', GUESS);
 		int r = there ? take_word(w, arena_strdup(w->a, word))
 			      : take_long_word(w, pointers[i]);
 		if (r < 0)
@@ -188,7 +188,7 @@ static int find_name(
 		return (int)got;
 	for (unsigned i = 0; i < n && !*ret; i++) {
 		char alone[NAME_SIZE] = {0}, *text = texts + (size_t)i * NAME_SIZE;
-		if (got < (ssize_t)((i + 1) * NAME_SIZE)) {
+		if (got < (ssize_t)(i + 1) * NAME_SIZE) {
 			ssize_t r = task_read(tid, pointers[i], alone, NAME_SIZE);
 			if (r < 0)
 				return (int)r;

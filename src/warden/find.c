@@ -36,6 +36,7 @@ static const char *proc_name(pid_t pid, const char *what, char out[NAME_SIZE])
 static const char *read_link(struct finder *f, pid_t pid, const char *what, struct arena *a)
 {
 	char name[NAME_SIZE], text[PATH_MAX];
+	text[0] = '\0';
 	ssize_t n = sys_readlinkat(f->proc, proc_name(pid, what, name), text, sizeof(text));
 	if (n <= 0 || (size_t)n == sizeof(text) || text[0] != '/')
 		return NULL;
@@ -180,6 +181,7 @@ static int open_in(int root, const char *path, bool follow, uint64_t resolve)
 static const char *path_of(const struct finder *f, int fd, struct arena *a)
 {
 	char name[NAME_SIZE], text[PATH_MAX];
+	text[0] = '\0';
 	snprintf(name, sizeof(name), "self/fd/%d", fd);
 	ssize_t n = sys_readlinkat(f->proc, name, text, sizeof(text));
 	if (n <= 0 || (size_t)n == sizeof(text) || text[0] != '/')
