@@ -44,7 +44,7 @@ static bool segment_path(int fd, uint64_t offset, uint64_t size, char *ret)
 static bool elf_loader(int fd, const char *head, size_t size, char *ret)
 {
 	Elf64_Ehdr elf;
-	Elf64_Phdr segment;
+	Elf64_Phdr segment = {0};
 	if (size < sizeof(elf))
 		return false;
 	memcpy(&elf, head, sizeof(elf));

@@ -324,8 +324,8 @@ static struct exec_rules *make(const struct policy_exec *p, struct arena *a)
 	r->default_allow = p->default_allow;
 	r->programs = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->programs);
 	r->sorted = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->sorted);
-	r->first = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof(void *));
-	r->multicall = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof *r->multicall);
+	r->first = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof(struct compiled_rule *));
+	r->multicall = arena_calloc(a, EXEC_MAX_PROGRAMS + 1, sizeof(const struct multicall *));
 	return r;
 }
 

@@ -78,8 +78,8 @@ def test_a_listener_that_is_left_would_be_used(bulkhead, name):
 # ---- and are stopped ----
 
 # So often each attack tries, and for no longer than that. `make exec-attacks` has more.
-TRIES = int(os.environ.get("BULKHEAD_EXEC_TRIES", "100" if SANITIZED else "1000"))
-LIMIT = 6 if TRIES <= 1000 else 3600
+TRIES = int(os.environ.get("BULKHEAD_EXEC_TRIES", "30" if SANITIZED else "300"))
+LIMIT = 2 if TRIES <= 300 else 3600
 
 # Only a policy that denies by default has a say in what is loaded into a program.
 LOADED = {"preload", "preload-race", "preload-audit", "preload-path"}

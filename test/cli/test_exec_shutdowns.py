@@ -14,7 +14,7 @@ from support import SANITIZED, alive, descendants, run_time, seconds, wait_until
 from terminal import CONTROL_C, Terminal
 
 # So often each way, by each user. `make exec-attacks` has more.
-TIMES = int(os.environ.get("BULKHEAD_EXEC_SHUTDOWNS", "4" if SANITIZED else "30"))
+TIMES = int(os.environ.get("BULKHEAD_EXEC_SHUTDOWNS", "2" if SANITIZED else "8"))
 # From the act until the last process is gone.
 BOUND = seconds(2)
 GRACE = run_time(1)
