@@ -422,7 +422,7 @@ def test_a_program_that_lies(place, daemon, api, lie):
     if LIES[lie] and not (lie == "outside" and not api.groups()):
         wait_until(lambda: LIES[lie] in daemon.said(), what="a word of it in the log")
     assert len(daemon.said().splitlines()) < 40
-    assert daemon.stop() < seconds(1)
+    assert daemon.stop() < seconds(2)
 
 
 def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api):
@@ -431,4 +431,4 @@ def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api):
     await_pool(api)
     for i in range(SIZE):
         assert exit_code(api.run(["sh", "-c", f"exit {i}"], policy="warm")) == i
-    assert daemon.stop() < seconds(1)
+    assert daemon.stop() < seconds(2)
