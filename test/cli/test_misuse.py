@@ -217,7 +217,6 @@ def test_key_names_a_run_and_makes_no_breaker(bulkhead):
     ("breaker: {threshold: 3}", ["--key", "k1"], "a breaker"),
     ("breaker: {key: k0}", ["--key", "k1"], "a breaker"),
     ("retry: {attempts: 3}", [], "retries"),
-    ("exec: {mode: audit}", [], "exec rules"),
     ("capture: {messages: run}", [], "messages"),
 ])
 def test_sections_that_are_not_done(bulkhead, text, words, what):
