@@ -79,42 +79,38 @@ static void draft_store(const struct draft *d, struct error *e)
 	memcpy(e->text, d->text, strlen(d->text) + 1);
 }
 
-static void set(struct error *e, enum blame blame, int errnum, struct draft *d)
-{
-	e->blame = blame;
-	e->errnum = errnum;
-	draft_store(d, e);
-}
-
-int error_set(struct error *e, enum blame blame, int errnum, const char *format, ...)
+static int vset(struct error *e, enum blame blame, int errnum, bool say_errno, const char *format,
+	va_list args)
 {
 	if (!e)
 		return -1;
 	int saved = errno;
 	struct draft d = {.size = 0};
+	draft_vadd(&d, format, args);
+	if (say_errno)
+		draft_add(&d, ": %s", errno_text(errnum));
+	e->blame = blame;
+	e->errnum = errnum;
+	draft_store(&d, e);
+	errno = saved;
+	return -1;
+}
+
+int error_set(struct error *e, enum blame blame, int errnum, const char *format, ...)
+{
 	va_list args;
 	va_start(args, format);
-	draft_vadd(&d, format, args);
+	vset(e, blame, errnum, errnum != 0, format, args);
 	va_end(args);
-	if (errnum != 0)
-		draft_add(&d, ": %s", errno_text(errnum));
-	set(e, blame, errnum, &d);
-	errno = saved;
 	return -1;
 }
 
 int error_say(struct error *e, enum blame blame, int errnum, const char *format, ...)
 {
-	if (!e)
-		return -1;
-	int saved = errno;
-	struct draft d = {.size = 0};
 	va_list args;
 	va_start(args, format);
-	draft_vadd(&d, format, args);
+	vset(e, blame, errnum, false, format, args);
 	va_end(args);
-	set(e, blame, errnum, &d);
-	errno = saved;
 	return -1;
 }
 

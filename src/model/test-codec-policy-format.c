@@ -24,27 +24,35 @@ static const char all[] =
 /* what goes with no exec rules */
 static const char pool[] = "pool: {size: 1, preload: ['1', '-', 'null', '['], serve: forks}\n";
 
+/* Loaded from @text, and again from what it is written as, in JSON and in YAML: @ret[0] and @ret[1]. */
+static void go_round(const char *text, struct arena *a, struct policy *p, struct policy ret[2])
+{
+	struct error e = ERROR_INIT;
+	if (load_text(p, a, text, &e) < 0)
+		fail_msg("%s", e.text);
+	const char *json = policy_format_json(p, a);
+	const char *const texts[] = {json, policy_format_yaml(p, a)};
+	for (int i = 0; i < 2; i++) {
+		if (load_text(&ret[i], a, texts[i], &e) < 0)
+			fail_msg("%s\n%s", e.text, texts[i]);
+		assert_string_equal(policy_format_json(&ret[i], a), json);
+	}
+}
+
 static void test_round_trip(void **state)
 {
 	(void)state;
 	cleanup_arena struct arena a = ARENA_INIT;
-	struct policy p, again;
-	struct error e = ERROR_INIT;
-	if (load_text(&p, &a, all, &e) < 0)
-		fail_msg("%s", e.text);
-	const char *json = policy_format_json(&p, &a);
-	const char *const texts[] = {json, policy_format_yaml(&p, &a)};
+	struct policy p, again[2];
+	go_round(all, &a, &p, again);
 	for (int i = 0; i < 2; i++) {
-		if (load_text(&again, &a, texts[i], &e) < 0)
-			fail_msg("%s\n%s", e.text, texts[i]);
-		assert_string_equal(policy_format_json(&again, &a), json);
 		for (int l = 0; l < LIMIT_COUNT_; l++) {
-			assert_int_equal(again.limits.v[l].set, p.limits.v[l].set);
-			assert_int_equal(again.limits.v[l].value, p.limits.v[l].value);
+			assert_int_equal(again[i].limits.v[l].set, p.limits.v[l].set);
+			assert_int_equal(again[i].limits.v[l].value, p.limits.v[l].value);
 		}
-		assert_string_equal(again.filesystem.write.v[1].source, "/x\n");
-		assert_string_equal(again.env.set[0].value, "1");
-		assert_string_equal(again.breaker.key, "null");
+		assert_string_equal(again[i].filesystem.write.v[1].source, "/x\n");
+		assert_string_equal(again[i].env.set[0].value, "1");
+		assert_string_equal(again[i].breaker.key, "null");
 	}
 }
 
@@ -52,18 +60,11 @@ static void test_pool_round_trip(void **state)
 {
 	(void)state;
 	cleanup_arena struct arena a = ARENA_INIT;
-	struct policy p, again;
-	struct error e = ERROR_INIT;
-	if (load_text(&p, &a, pool, &e) < 0)
-		fail_msg("%s", e.text);
-	const char *json = policy_format_json(&p, &a);
-	const char *const texts[] = {json, policy_format_yaml(&p, &a)};
+	struct policy p, again[2];
+	go_round(pool, &a, &p, again);
 	for (int i = 0; i < 2; i++) {
-		if (load_text(&again, &a, texts[i], &e) < 0)
-			fail_msg("%s\n%s", e.text, texts[i]);
-		assert_string_equal(policy_format_json(&again, &a), json);
-		assert_string_equal(again.pool.preload.v[2], "null");
-		assert_int_equal(again.pool.serve, SERVE_FORKS);
+		assert_string_equal(again[i].pool.preload.v[2], "null");
+		assert_int_equal(again[i].pool.serve, SERVE_FORKS);
 	}
 }
 

@@ -17,30 +17,14 @@
 #include "jail/entry.h"
 #include "kernel/clone.h"
 #include "kernel/sys.h"
+#include "run/companion.h"
 #include "run/zygote-link.h"
 
 /* ---- where it is ---- */
 
-static const char *const places[] = {
-	"bulkhead-zygote",
-	"../libexec/bulkhead/bulkhead-zygote",
-};
-
 int zygote_find(char ret_path[PATH_MAX], struct error *e)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot read '/proc/self/exe'");
-	self[n] = 0;
-	*(strrchr(self, '/') + 1) = 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int size = snprintf(ret_path, PATH_MAX, "%s%s", self, places[i]);
-		if (size < PATH_MAX && access(ret_path, X_OK) == 0)
-			return 0;
-	}
-	return error_set(e, BLAME_HOST, 0,
-		"'bulkhead-zygote' is neither in '%s' nor in '%s../libexec/bulkhead'", self, self);
+	return companion_find("bulkhead-zygote", ret_path, e);
 }
 
 /* ---- starting one ---- */
