@@ -73,6 +73,7 @@ struct ward {
 	struct box *box; /* kept; NULL: one of a single run */
 	struct ward *next, **at; /* of the engine's */
 	unsigned holders;
+	bool deaf; /* it has left, whether its end is told yet or not */
 	struct body *awaiting; /* runs that begin when it serves */
 };
 
@@ -92,6 +93,8 @@ int ward_take_run(struct body *b, struct error *error);
 void ward_forget(struct body *b);
 /* What the warden did, into b->o. */
 void ward_tell(struct body *b);
+/* Nothing of @b was started because its warden is lost: with another one it may be. */
+bool ward_was_lost(struct body *b, const struct setup_failure *failure);
 /* @failure, if there was one because the warden is lost. */
 void ward_blame(struct body *b, struct setup_failure *failure);
 /* The run is over: nothing of it is judged any more. */
@@ -276,6 +279,7 @@ struct body {
 	int stdio[3]; /* the payload's ends, until it has them */
 	bool watched, ended, stdin_ends;
 	bool was_ahead; /* its parked payload was made before it came */
+	bool tried_again; /* with another payload, or another warden */
 	struct parked *taken; /* from the pool, while it is being started */
 	struct post end; /* it ends without having started */
 	struct ward *ward; /* held; NULL: nothing is judged */

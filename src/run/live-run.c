@@ -396,16 +396,18 @@ void live_begun(struct body *b)
 
 /*
  * One that was made ahead may have been dead before it was given away: in a kept box anybody with its
- * uid can kill it. That is no run's fault. The group is kept: nobody is in it.
+ * uid can kill it. Nor was anything of the program started where its first exec had no warden to judge it any more.
+ * That is no run's fault. The group is kept: nobody is in it.
  */
 static bool try_another(struct body *b, const struct setup_failure *why)
 {
 	struct error ignored = ERROR_INIT;
 	bool its_own = why->stage == SETUP_EXEC || why->blame == BLAME_REQUEST;
 	bool wanted = b->o.n_acts == 0 && b->o.setup.stage == SETUP_NONE;
-	if (!b->was_ahead || its_own || !wanted || (b->box && b->box->state != BOX_READY))
+	bool hopeful = ward_was_lost(b, why) || (b->was_ahead && !its_own);
+	if (b->tried_again || !hopeful || !wanted || (b->box && b->box->state != BOX_READY))
 		return false;
-	b->was_ahead = false;
+	b->tried_again = true;
 	b->parked = parked_open_again(b->parked, &ignored);
 	return b->parked != NULL;
 }

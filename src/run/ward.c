@@ -91,6 +91,21 @@ static void on_closed(struct warden *warden)
 	engine_less(e);
 }
 
+void ward_hold(struct ward *w)
+{
+	w->holders++;
+}
+
+void ward_let_go(struct ward *w)
+{
+	if (!w || --w->holders > 0)
+		return;
+	if (w->warden.state == WARDEN_GONE)
+		warden_close(&w->warden, on_closed);
+	else
+		warden_shut_down(&w->warden);
+}
+
 static void on_ready(struct warden *warden)
 {
 	struct ward *w = ENGINE_OF(warden, struct ward, warden);
@@ -118,13 +133,18 @@ static void on_gone(struct warden *warden, bool expected)
 			 "refused",
 			warden->why);
 	}
+	ward_hold(w); /* who waited for it lets it go for another one */
 	while (w->awaiting) {
 		struct body *b = w->awaiting;
 		ward_forget(b);
-		live_abort(b, lost(w, &b->a));
+		if (warden->killed || b->tried_again) {
+			live_abort(b, lost(w, &b->a));
+			continue;
+		}
+		b->tried_again = true; /* somebody else has killed it */
+		live_parked(b);
 	}
-	if (w->holders == 0)
-		warden_close(warden, on_closed);
+	ward_let_go(w);
 }
 
 struct ward *ward_open(
@@ -148,21 +168,6 @@ struct ward *ward_open(
 	if (box)
 		box->n_wards++;
 	return w;
-}
-
-void ward_hold(struct ward *w)
-{
-	w->holders++;
-}
-
-void ward_let_go(struct ward *w)
-{
-	if (!w || --w->holders > 0)
-		return;
-	if (w->warden.state == WARDEN_GONE)
-		warden_close(&w->warden, on_closed);
-	else
-		warden_shut_down(&w->warden);
 }
 
 /* ---- its runs ---- */
@@ -191,7 +196,7 @@ void ward_forget(struct body *b)
 static int find_ward(struct body *b, struct error *error)
 {
 	struct ward **slot = b->box ? &b->box->ward : &b->parked->ward;
-	if (!*slot || (*slot)->warden.state >= WARDEN_DRAINING) {
+	if (!*slot || (*slot)->deaf || (*slot)->warden.state >= WARDEN_DRAINING) {
 		struct ward *new = ward_open(b->engine, b->recipe, b->box, error);
 		if (!new)
 			return -1;
@@ -218,16 +223,26 @@ static int add_run(struct body *b, struct error *error)
 	return warden_add_run(&b->ward->warden, &spec, &b->warden_run, error);
 }
 
+static bool serves(const struct ward *w)
+{
+	return w && !w->deaf && w->warden.state == WARDEN_SERVING;
+}
+
 int ward_take_run(struct body *b, struct error *error)
 {
-	if (!b->ward || b->ward->warden.state != WARDEN_SERVING)
-		if (find_ward(b, error) < 0)
+	if (!serves(b->ward) && find_ward(b, error) < 0)
+		return -1;
+	if (serves(b->ward) && add_run(b, error) == 0)
+		return 1;
+	if (serves(b->ward)) {
+		b->ward->deaf = warden_has_left(&b->ward->warden);
+		if (!b->ward->deaf || find_ward(b, error) < 0)
 			return -1;
-	if (b->ward->warden.state == WARDEN_STARTING) {
-		await(b);
-		return 0;
 	}
-	return add_run(b, error) < 0 ? -1 : 1;
+	if (serves(b->ward)) /* another run has found that before */
+		return add_run(b, error) < 0 ? -1 : 1;
+	await(b);
+	return 0;
 }
 
 void ward_tell(struct body *b)
@@ -241,11 +256,26 @@ void ward_tell(struct body *b)
 	counts->execs_killed += b->o.exec.killed;
 }
 
+/* How the loss of a warden is seen from within: nobody hears, or answers. */
+static bool is_of_a_loss(const struct setup_failure *failure)
+{
+	return failure->errnum == ENOSYS || failure->errnum == EPIPE ||
+		failure->errnum == ECONNRESET;
+}
+
+bool ward_was_lost(struct body *b, const struct setup_failure *failure)
+{
+	struct ward *w = b->ward;
+	if (!w || !is_of_a_loss(failure))
+		return false;
+	w->deaf |= warden_has_left(&w->warden);
+	return w->deaf;
+}
+
 void ward_blame(struct body *b, struct setup_failure *failure)
 {
 	const struct warden *w = b->ward ? &b->ward->warden : NULL;
-	bool its_fault = failure->errnum == 0 || failure->errnum == ENOSYS ||
-		failure->errnum == EPIPE || failure->errnum == ECONNRESET;
+	bool its_fault = failure->errnum == 0 || is_of_a_loss(failure);
 	if (!w || w->state != WARDEN_GONE || w->expected || !its_fault)
 		return;
 	*failure = (struct setup_failure){

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -198,6 +199,7 @@ void warden_kill(struct warden *w, const char *why)
 	if (w->state == WARDEN_NONE || w->state == WARDEN_GONE)
 		return;
 	note(w, why);
+	w->killed = true;
 	sys_pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
 }
 
@@ -278,6 +280,13 @@ static void on_process(uv_poll_t *handle, int status, int events)
 	uv_poll_stop(&w->answers);
 	uv_timer_stop(&w->bound);
 	w->hooks.gone(w, w->expected);
+}
+
+bool warden_has_left(const struct warden *w)
+{
+	struct pollfd control = {.fd = w->control};
+	return w->state == WARDEN_GONE ||
+		(poll(&control, 1, 0) > 0 && (control.revents & (POLLHUP | POLLERR)));
 }
 
 /* Who is stopped holds up every exec of its runs, and the processes that it traces. */

@@ -44,6 +44,7 @@ struct warden {
 	int control;
 	bool expected; /* it had been told to end */
 	bool late; /* it had to be killed after WARDEN_DRAIN_MS */
+	bool killed; /* by us */
 	uint64_t gone_us; /* monotonic; GONE */
 	char why[320]; /* "was killed by signal 9"; empty: not known yet */
 	struct warden_hooks hooks;
@@ -64,6 +65,11 @@ int warden_find(char ret_path[PATH_MAX], struct error *e);
  */
 int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *policy,
 	const char *path_of_box, const struct warden_hooks *hooks, struct error *e);
+/*
+ * Its end of the socket is closed, which is the first that it loses when it ends: who has seen anything else of
+ * its end finds this, too, before gone() comes.
+ */
+bool warden_has_left(const struct warden *w);
 /* SIGCHLD has come: is it stopped? Then it is killed. */
 void warden_look(struct warden *w);
 /* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what the kernel takes to kill. */

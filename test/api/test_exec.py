@@ -291,10 +291,23 @@ def test_pooled_boxes_have_wardens(daemon, named):
         run = api.run(["sh", "-c", "touch /tmp/x; exit 4"], policy="pooled")
         assert exit_code(run) == 4 and told(run)["refused"] >= 1
     assert api.get("/v1/stats")["pool_hits"] > 0
-    wait_until(full, what="a full pool")
-    for pid in wardens(daemon):
-        os.kill(pid, signal.SIGKILL)
-    meanwhile(denied, *[()] * 6)
+    for _ in range(4):
+        wait_until(full, what="a full pool")
+        for pid in wardens(daemon):
+            os.kill(pid, signal.SIGKILL)
+        meanwhile(denied, *[()] * 6)
+
+
+def test_a_dying_warden_is_not_given_another_run(daemon, named):
+    """Whether its end is known yet or not: whoever asks behind its death is judged by the next one."""
+    box = named.box(policy="plain")
+    for _ in range(30):
+        dying = wardens(daemon)
+        for pid in dying:
+            os.kill(pid, signal.SIGKILL)
+        run = named.run(["touch", "/tmp/x"], box=box)
+        assert (cause(run), run["exit_status"]) == ("exec_denied", 126), run["verdict"]["summary"]
+    assert not set(dying) & set(wardens(daemon))
 
 
 def test_by_the_command_line(place, named):
