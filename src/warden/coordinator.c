@@ -316,14 +316,17 @@ static void on_event(struct coordinator *c, const struct epoll_event *e)
 
 #define EVENTS_AT_ONCE 64
 
-/* Calls are received as they come, and then looked at one by one: one that was received waits for us undisturbed. */
+/*
+ * Calls are received as they come, and then looked at one by one: one that was received waits for us undisturbed. Where
+ * there is one only it is looked at without asking whether there are more.
+ */
 static void turn(struct coordinator *c)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	int n = epoll_wait(c->epoll, events, EVENTS_AT_ONCE, c->docket.first ? 0 : -1);
 	for (int i = 0; i < n; i++)
 		on_event(c, &events[i]);
-	if (n <= 0)
+	if (n <= 0 || docket_has_one(&c->docket))
 		docket_next(&c->docket);
 	look_at_ending(c);
 	if (c->calls.n_in_flight == 0)

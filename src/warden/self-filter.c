@@ -60,6 +60,8 @@ static const int allowed[] = {
 	SYS_kill,
 	SYS_tgkill,
 	SYS_setitimer,
+	SYS_getcpu,
+	SYS_sched_setaffinity,
 	SYS_timerfd_settime,
 	SYS_clock_gettime,
 	SYS_rt_sigaction,

@@ -17,6 +17,7 @@ void docket_init(struct docket *d, struct judge *judge, struct calls *calls)
 		.calls = calls,
 		.interrupt_first = notify_waits_killably(),
 		.line = BUF_INIT};
+	scheduler_home_init(&d->home);
 	d->last = &d->first;
 }
 
@@ -52,6 +53,11 @@ void docket_receive(struct docket *d, struct slot *slot, const struct notify_cal
 		enqueue(d, call);
 	else
 		notify_fail(slot->listener, notify->id, EAGAIN);
+}
+
+bool docket_has_one(const struct docket *d)
+{
+	return d->first && !d->first->next;
 }
 
 void docket_drop(struct docket *d, const struct slot *slot)
@@ -163,6 +169,18 @@ static int let_execute(struct docket *d, struct call *call)
 	return r;
 }
 
+/*
+ * One task alone that executes is answered from its own CPU: its stop is told by a signal, which would wake us on
+ * any. With more in flight the CPUs are better used by all.
+ */
+static void choose_cpu(struct docket *d)
+{
+	if (d->calls->n_in_flight == 1)
+		scheduler_stay(&d->home);
+	else
+		scheduler_roam(&d->home);
+}
+
 /* What is asked for the record alone is asked while the kernel is at it. */
 static void hold(struct docket *d, struct call *call)
 {
@@ -177,6 +195,7 @@ static void hold(struct docket *d, struct call *call)
 	call->state = let_execute(d, call) == 0 ? CALL_CONTINUED : CALL_RELEASING;
 	judge_identify(d->judge, call);
 	calls_add(d->calls, call);
+	choose_cpu(d);
 	judge_detail(d->judge, call);
 }
 
@@ -215,6 +234,7 @@ static void land(struct docket *d, struct call *call)
 {
 	set_in_flight(call, false);
 	calls_remove(d->calls, call);
+	choose_cpu(d);
 	finish(d, call);
 }
 

@@ -2,6 +2,7 @@
 #ifndef WARDEN_STOP_H
 #define WARDEN_STOP_H
 
+#include "kernel/scheduler.h"
 #include "warden/judge.h"
 
 /*
@@ -13,6 +14,7 @@ struct docket {
 	struct judge *judge;
 	struct calls *calls;
 	bool interrupt_first; /* notify_waits_killably() */
+	struct scheduler_home home;
 	struct buf line; /* scratch */
 	struct call *first, **last; /* received, in their order */
 };
@@ -22,6 +24,7 @@ void docket_fini(struct docket *d);
 
 /* A call was received by @slot's listener. */
 void docket_receive(struct docket *d, struct slot *slot, const struct notify_call *notify);
+bool docket_has_one(const struct docket *d);
 /* Deal with the first of those received; false: there is none. */
 bool docket_next(struct docket *d);
 /* wait4(-1, __WALL) said so of @tid. */
