@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/time.h"
 #include "model/filter.h"
 #include "run/engine-internal.h"
+#include "run/strays.h"
 
 /*
  * Forks of a warmed program (pool.serve: forks, docs/preload.md). The program runs in a box, in a group of
@@ -205,6 +204,15 @@ bool serve_adopt(struct parked *p, pid_t sender)
 
 /* ---- those that nobody told us of ---- */
 
+/* Is a payload being made whose pidfd has not come yet? */
+static bool is_any_coming(const struct engine *e)
+{
+	for (const struct parked *p = e->parked; p; p = p->next_of_all)
+		if (p->talking && talk_payload_pid(&p->talk) == 0)
+			return true;
+	return false;
+}
+
 /*
  * A program that clones a sibling more than it was asked for makes us a child whom nobody reaps, and the
  * kernel does not let a pid namespace go before all of it is reaped. When those that we know of are gone, all
@@ -212,15 +220,8 @@ bool serve_adopt(struct parked *p, pid_t sender)
  */
 void serve_reap_strays(const struct box *b)
 {
-	const pid_t init = b->inside.init.pid;
 	/* of a program that was never ready it has not been asked; init is still dying, or there is no need */
-	ino_t inside = pid_namespace_of(init);
-	DIR *proc = inside ? opendir("/proc") : NULL;
-	for (struct dirent *entry; proc && (entry = readdir(proc));) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && pid != init && pid_namespace_of(pid) == inside)
-			waitpid(pid, NULL, WNOHANG | __WALL);
-	}
-	if (proc)
-		closedir(proc);
+	ino_t inside = b->serving.pid_namespace ? b->serving.pid_namespace
+						: pid_namespace_of(b->inside.init.pid);
+	strays_reap(inside, b->inside.init.pid, is_any_coming(b->engine));
 }

@@ -425,8 +425,10 @@ def test_a_program_that_lies(place, daemon, api, lie):
     assert daemon.stop() < seconds(2)
 
 
-def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api):
-    policy(place, [helper("forks"), "strays"], serve="forks")
+@pytest.mark.parametrize("kind", ["strays", "hidden"])
+def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api, kind):
+    """Also those that an ordinary user's daemon may not look at."""
+    policy(place, [helper("forks"), kind], serve="forks")
     daemon.restart()
     await_pool(api)
     for i in range(SIZE):

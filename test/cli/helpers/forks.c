@@ -10,6 +10,7 @@
  *   loose    puts no filter on         garbage  answers with something else
  *   refuses  cannot fork               again    is ready again
  *   strays   makes siblings besides that nobody has asked for
+ *   hidden   the same, and nobody may look at these
  *   early    makes such before it is ready, and ends
  */
 #include <errno.h>
@@ -135,6 +136,7 @@ static void make_strays(void)
 	for (int i = 0; i < 4; i++)
 		if (sibling() == 0) {
 			close_range(0, ~0u, 0);
+			prctl(PR_SET_DUMPABLE, !lies("hidden"));
 			while (i == 3)
 				pause();
 			_exit(0);
@@ -157,7 +159,7 @@ static void serve(int control, const int *fds, size_t n)
 				close(control);
 				be_fork(fds, n);
 			}
-	if (lies("strays"))
+	if (lies("strays") || lies("hidden"))
 		make_strays();
 	if (lies("again"))
 		SAY(control, "ready");
