@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/path.h"
@@ -188,10 +189,10 @@ static void add_substrings(struct readings *s, const char *applets)
 }
 
 /* `busybox ls`, `busybox busybox ls`, `coreutils --coreutils-prog=ls`: the applet is an argument. */
-static void add_first_argument(struct readings *s)
+static void add_first_argument(struct readings *s, const char *name)
 {
 	static const char prog[] = "--coreutils-prog";
-	const char *name = s->multicall->name, *word = "";
+	const char *word = "";
 	size_t i = 0;
 	while (++i < s->call->argc) {
 		word = path_base(s->call->argv[i]);
@@ -203,9 +204,23 @@ static void add_first_argument(struct readings *s)
 	int program = exec_rules_program(s->r, word, strlen(word));
 	if (i >= s->call->argc || program < 0)
 		return;
-	struct reading reading =
-		make(s, (unsigned)program, BY_APPLET, i + 1, is_exact(s, (unsigned)program, word));
+	struct reading reading = make(s, (unsigned)program, BY_APPLET, i + 1,
+		s->multicall && is_exact(s, (unsigned)program, word));
 	push(s, &reading);
+}
+
+/*
+ * One that says it is a busybox and is none that we know: the box has brought its own. What it is told to be it may be;
+ * and since nothing but its word is for that, it is so to be denied only.
+ */
+static void add_unknown_bag(struct readings *s)
+{
+	const char *applet = applet_of(s);
+	for (const struct multicall *m = exec_multicalls; m->name; m++) {
+		size_t n = strlen(m->name);
+		if (m->bag && strncmp(applet, m->name, n) == 0 && !isalpha((unsigned char)applet[n]))
+			add_first_argument(s, m->name);
+	}
 }
 
 /*
@@ -223,7 +238,7 @@ static void add_multicall(struct readings *s, unsigned program)
 	if (m->applets)
 		add_substrings(s, m->applets);
 	if (m->first_argument && own)
-		add_first_argument(s);
+		add_first_argument(s, m->name);
 	if (m->bag && !own) {
 		put_first(s, &reading, applet);
 		reading.exact = exact;
@@ -297,8 +312,10 @@ size_t exec_readings(const struct exec_rules *r, const struct call *call, struct
 		add_names(&s, file->path, BY_PATH);
 	add_names(&s, call->argv[0], BY_ARGV0);
 	add_files(&s);
-	if (!s.multicall)
+	if (!s.multicall) {
+		add_unknown_bag(&s);
 		add_helper(&s);
+	}
 	*ret = s.v;
 	return s.n;
 }
