@@ -65,6 +65,14 @@ void arena_reset(struct arena *a)
 	a->head = kept;
 }
 
+size_t arena_size(const struct arena *a)
+{
+	size_t size = 0;
+	for (const struct arena_chunk *chunk = a->head; chunk; chunk = chunk->next)
+		size += sizeof *chunk + chunk->size;
+	return size;
+}
+
 static struct arena_chunk *chunk_new(struct arena *a, size_t size)
 {
 	size_t room = CHUNK_MIN;

@@ -19,6 +19,8 @@ struct arena {
 void arena_fini(struct arena *a);
 /* Give all back but for one chunk of ordinary size, for what is filled again and again. */
 void arena_reset(struct arena *a);
+/* How many bytes it takes, what is not used yet counted. */
+size_t arena_size(const struct arena *a);
 
 /* Say so on stderr and end the process with status 125, calling nothing that needs memory. */
 void out_of_memory(void) __attribute__((noreturn));

@@ -29,6 +29,21 @@ static void test_zeroed_and_aligned(void **state)
 	}
 }
 
+static void test_size(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena a = ARENA_INIT;
+	assert_int_equal(arena_size(&a), 0);
+	for (size_t used = 0; used < 1 << 20; used += 1000) {
+		arena_alloc(&a, 1000);
+		assert_in_range(arena_size(&a), used + 1000, used + (256 << 10));
+	}
+	arena_alloc(&a, 10 << 20);
+	assert_in_range(arena_size(&a), 11 << 20, 12 << 20);
+	arena_reset(&a);
+	assert_in_range(arena_size(&a), 0, 256 << 10);
+}
+
 static void test_large_and_small_together(void **state)
 {
 	(void)state;
@@ -151,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_zeroed_and_aligned),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_large_and_small_together),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_strv),

@@ -22,7 +22,8 @@
  *        │                         │               └─► CALL_KILLED ─► gone: over
  *   CALL_WAITING                   └─► CALL_RELEASING ─► let go: over
  *
- * WAITING: another thread of the same process is in flight; it becomes RECEIVED again when that one is over. SEIZED and
+ * WAITING: another thread of the same process is in flight, or too much of the same run is; it becomes RECEIVED again when
+ * one of these is over. SEIZED and
  * what follows are in flight: the task is traced by us, and has to be let go or reaped by us.
  */
 enum call_state {
@@ -62,6 +63,7 @@ struct call {
 	struct exec_judgement judgement;
 	struct exec_event event;
 	bool told; /* once is enough */
+	size_t bytes; /* of the arena, since it is in flight */
 	bool held; /* by a former call of its that is over: it is seized already */
 };
 

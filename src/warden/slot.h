@@ -17,8 +17,16 @@
  *
  * EXPECTED holds the run socket, SERVING the listener; both the board, and what came with RUN.
  */
+/*
+ * Words and paths of calls in flight: how many there are at a time is up to the box, which can have each of its processes
+ * execute with megabytes of arguments that they share, and hardly let them run. Measured by what is allocated, so that
+ * short words count for what they take. With more than that in flight the run's next calls wait.
+ */
+#define SLOT_HELD_MAX ((size_t)16 << 20)
+
 enum slot_state { SLOT_FREE, SLOT_EXPECTED, SLOT_SERVING, SLOT_ENDING, SLOT_STATE_COUNT_ };
 
+struct call;
 struct slot {
 	enum slot_state state;
 	unsigned number;
@@ -31,6 +39,8 @@ struct slot {
 	pid_t payload; /* who called first; 0: nobody yet */
 	bool payload_started; /* it has executed something: what it is refused later is no matter of its own start */
 	unsigned n_calls; /* that point here */
+	size_t held_bytes; /* by those in flight */
+	struct call *parked, *last_parked; /* they wait until that is less than SLOT_HELD_MAX */
 };
 
 /* Tell of @event: board, hint, exec.jsonl, in this order. @line is scratch. */

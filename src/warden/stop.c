@@ -60,8 +60,32 @@ bool docket_has_one(const struct docket *d)
 	return d->first && !d->first->next;
 }
 
-void docket_drop(struct docket *d, const struct slot *slot)
+/* There is one in flight for which it waits: with none of them nothing is held. */
+static void park(struct slot *slot, struct call *call)
 {
+	call->state = CALL_WAITING;
+	call->next = NULL;
+	if (slot->parked)
+		slot->last_parked->next = call;
+	else
+		slot->parked = call;
+	slot->last_parked = call;
+}
+
+/* Those for which there is no room after all are parked again. */
+static void unpark(struct docket *d, struct slot *slot)
+{
+	while (slot->parked) {
+		struct call *next = slot->parked;
+		slot->parked = next->next;
+		enqueue(d, next);
+	}
+}
+
+void docket_drop(struct docket *d, struct slot *slot)
+{
+	if (slot)
+		unpark(d, slot);
 	struct call **at = &d->first;
 	while (*at) {
 		struct call *call = *at;
@@ -197,6 +221,8 @@ static void hold(struct docket *d, struct call *call)
 	calls_add(d->calls, call);
 	choose_cpu(d);
 	judge_detail(d->judge, call);
+	call->bytes = arena_size(&call->arena);
+	call->slot->held_bytes += call->bytes;
 }
 
 /* Mode audit holds as well what it would have refused: no other thread of that process is seized meanwhile. */
@@ -232,9 +258,13 @@ static void wait_for(struct call *other, struct call *call)
 
 static void land(struct docket *d, struct call *call)
 {
+	struct slot *slot = call->slot;
 	set_in_flight(call, false);
 	calls_remove(d->calls, call);
 	choose_cpu(d);
+	slot->held_bytes -= call->bytes;
+	if (slot->held_bytes < SLOT_HELD_MAX)
+		unpark(d, slot);
 	finish(d, call);
 }
 
@@ -257,6 +287,11 @@ bool docket_next(struct docket *d)
 		return false;
 	if (call->slot->state != SLOT_SERVING) {
 		finish(d, call); /* its caller was answered by the kernel */
+		return true;
+	}
+	/* one whose task has a call in flight is its end (take_over()), and must not wait for that */
+	if (call->slot->held_bytes >= SLOT_HELD_MAX && !calls_by_tid(d->calls, call->notify.tid)) {
+		park(call->slot, call);
 		return true;
 	}
 	call_reset(call);

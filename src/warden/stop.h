@@ -30,6 +30,6 @@ bool docket_next(struct docket *d);
 /* wait4(-1, __WALL) said so of @tid. */
 void docket_report(struct docket *d, pid_t tid, int status);
 /* Forget all that was received and not begun; of @slot, or of all if NULL. Their callers are answered by the kernel. */
-void docket_drop(struct docket *d, const struct slot *slot);
+void docket_drop(struct docket *d, struct slot *slot);
 
 #endif
