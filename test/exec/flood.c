@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +11,13 @@
 #include "proof.h"
 
 /*
- * exec-flood [--idle] PROCESSES BYTES WORD PROGRAM...
+ * exec-flood every|idle|bomb PROCESSES BYTES WORD PROGRAM...
  *
  * That many processes execute, for ever and as fast as they can, one of the PROGRAMs each, by a path of almost 4 KiB and
- * with so many bytes of arguments of WORD bytes each, that are six times as long where they are written down. One that is refused tries again. With --idle
- * they have the processor only when nobody else wants it. Says "ready" when all are there, and "foreign" for each program that
- * proves to be that.
+ * with so many bytes of arguments of WORD bytes each, that are six times as long where they are written down. One that is
+ * refused tries again. When idle, they have the processor only when nobody else wants it. A bomb's have children until there
+ * can be no more, and then execute, as the children do. Says "ready" when all are there, and "foreign" whenever a program
+ * has proved to be that.
  */
 
 #define LONGEST_WORD (128u << 10) /* with its zero: the kernel takes none that is longer */
@@ -57,23 +56,66 @@ static void fill_path(const char *program)
 	memcpy(path + room / 2 * 2, program, n + 1);
 }
 
-static _Noreturn void execute_for_ever(const char *program, bool idle)
+static void execute(void)
 {
 	static char *const environment[] = {NULL};
-	const struct sched_param none = {0};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (idle && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-		give_up("sched_setscheduler");
-	fill_path(program);
+	execve(path, args, environment);
+}
+
+static void every(void)
+{
 	for (;;) {
 		pid_t pid = vfork();
 
 		while (pid == 0)
-			execve(path, args, environment);
+			execute();
 		if (pid > 0)
 			waitpid(pid, NULL, 0);
 	}
+}
+
+static void idle(void)
+{
+	const struct sched_param none = {0};
+
+	if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+		give_up("sched_setscheduler");
+	every();
+}
+
+static void bomb(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		while (fork() >= 0)
+			;
+		execute();
+	}
+}
+
+static const struct kind {
+	const char *name;
+	void (*body)(void);
+} kinds[] = {{"every", every}, {"idle", idle}, {"bomb", bomb}, {0}};
+
+/* It begins when nobody has @gate's other end any more. */
+static void start(void (*body)(void), const char *program, const int gate[2])
+{
+	pid_t pid = fork();
+	char byte;
+
+	if (pid < 0)
+		give_up("fork");
+	if (pid > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fill_path(program);
+	close(gate[1]);
+	if (read(gate[0], &byte, 1) != 0)
+		give_up("read");
+	body();
+	exit(3);
 }
 
 static void watch(int proofs)
@@ -88,28 +130,23 @@ static void watch(int proofs)
 
 int main(int argc, char **argv)
 {
-	int ends[2];
-	bool idle = argc > 1 && strcmp(argv[1], "--idle") == 0;
+	int ends[2], gate[2];
+	const struct kind *kind = kinds;
 
-	argv += idle;
-	argc -= idle;
-	if (argc < 5) {
-		fputs("usage: exec-flood [--idle] PROCESSES BYTES WORD PROGRAM...\n", stderr);
+	while (kind->name && argc > 5 && strcmp(kind->name, argv[1]) != 0)
+		kind++;
+	if (argc <= 5 || !kind->name) {
+		fputs("usage: exec-flood every|idle|bomb PROCESSES BYTES WORD PROGRAM...\n", stderr);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	fill_args((size_t)atol(argv[2]), (size_t)atol(argv[3]));
-	if (pipe(ends) < 0 || dup2(ends[1], PROOF) < 0)
+	fill_args((size_t)atol(argv[3]), (size_t)atol(argv[4]));
+	if (pipe(ends) < 0 || dup2(ends[1], PROOF) < 0 || pipe(gate) < 0)
 		give_up("pipe");
-	for (int i = 0, n = atoi(argv[1]); i < n; i++) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			give_up("fork");
-		if (pid == 0)
-			execute_for_ever(argv[4 + i % (argc - 4)], idle);
-	}
+	for (int i = 0, n = atoi(argv[2]); i < n; i++)
+		start(kind->body, argv[5 + i % (argc - 5)], gate);
 	puts("ready");
+	close(gate[1]);
 	watch(ends[0]);
 	return 1;
 }
