@@ -218,7 +218,8 @@ static void add_unknown_bag(struct readings *s)
 	const char *applet = applet_of(s);
 	for (const struct multicall *m = exec_multicalls; m->name; m++) {
 		size_t n = strlen(m->name);
-		if (m->bag && strncmp(applet, m->name, n) == 0 && !isalpha((unsigned char)applet[n]))
+		if (m->bag && strncmp(applet, m->name, n) == 0 &&
+			!isalpha((unsigned char)applet[n]))
 			add_first_argument(s, m->name);
 	}
 }

@@ -78,25 +78,57 @@ static int take_long_word(struct words *w, uint64_t address)
 	return take_word(w, word);
 }
 
+/* What the words of a batch begin with: so many bytes of each, of which some may be another's already. */
+struct beginnings {
+	char bytes[BATCH * GUESS];
+	size_t at[BATCH], size[BATCH];
+};
+
+/* How large one piece from *ret_low on is that has them all; 0: they are too far from each other. */
+static size_t common_piece(const uint64_t *pointers, unsigned n, uint64_t *ret_low)
+{
+	uint64_t low = pointers[0], high = pointers[0];
+	for (unsigned i = 1; i < n; i++) {
+		low = pointers[i] < low ? pointers[i] : low;
+		high = pointers[i] > high ? pointers[i] : high;
+	}
+	*ret_low = low;
+	return high - low <= (BATCH - 1) * GUESS ? (size_t)(high - low) + GUESS : 0;
+}
+
+/* By one call, and as one piece where they lie as most callers have them: for the kernel a piece is dearer than its bytes. */
+static int read_beginnings(pid_t tid, const uint64_t *pointers, unsigned n, struct beginnings *ret)
+{
+	struct task_piece pieces[BATCH];
+	uint64_t low;
+	size_t size = common_piece(pointers, n, &low);
+	for (unsigned i = 0; i < n; i++) {
+		pieces[i] = (struct task_piece){pointers[i], GUESS};
+		ret->at[i] = size ? (size_t)(pointers[i] - low) : (size_t)i * GUESS;
+	}
+	ssize_t got = size ? task_read(tid, low, ret->bytes, size)
+			   : task_read_pieces(tid, pieces, n, ret->bytes, (size_t)n * GUESS);
+	if (got < 0 && got != -EFAULT)
+		return (int)got;
+	size_t end = got < 0 ? 0 : (size_t)got;
+	for (unsigned i = 0; i < n; i++) {
+		size_t left = ret->at[i] < end ? end - ret->at[i] : 0;
+		ret->size[i] = left < GUESS ? left : GUESS;
+	}
+	return 0;
+}
+
 /* Words that all end within the guess come by one call; the others one by one. */
 static int take_batch(struct words *w, const uint64_t *pointers, unsigned n)
 {
-	char guessed[BATCH * GUESS];
-	struct task_piece pieces[BATCH];
-	for (unsigned i = 0; i < n; i++)
-		pieces[i] = (struct task_piece){pointers[i], GUESS};
-	ssize_t got = task_read_pieces(w->tid, pieces, n, guessed, (size_t)n * GUESS);
-	if (got < 0 && got != -EFAULT)
-		return (int)got;
-	for (unsigned i = 0; i < n; i++) {
-		const char *word = guessed + (size_t)i * GUESS;
-		bool there = got >= (ssize_t)(i + 1) * GUESS && memchr(word, '\0', GUESS);
-		int r = there ? take_word(w, arena_strdup(w->a, word))
-			      : take_long_word(w, pointers[i]);
-		if (r < 0)
-			return r;
+	struct beginnings b;
+	int r = read_beginnings(w->tid, pointers, n, &b);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		const char *word = b.bytes + b.at[i];
+		r = memchr(word, '\0', b.size[i]) ? take_word(w, arena_strdup(w->a, word))
+						  : take_long_word(w, pointers[i]);
 	}
-	return 0;
+	return r;
 }
 
 /*

@@ -47,8 +47,8 @@ static void call_once(int talk)
 	char *const argv[] = {(char *)"true", NULL};
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	int listener = (int)seccomp_install_listener(
-		ask_execve, sizeof(ask_execve) / sizeof(*ask_execve));
+	int listener =
+		(int)seccomp_install_listener(ask_execve, sizeof(ask_execve) / sizeof(*ask_execve));
 	if (write(talk, &listener, sizeof(listener)) != sizeof(listener) ||
 		read(talk, &listener, sizeof(listener)) != sizeof(listener))
 		_exit(255);

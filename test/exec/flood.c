@@ -136,7 +136,8 @@ int main(int argc, char **argv)
 	while (kind->name && argc > 5 && strcmp(kind->name, argv[1]) != 0)
 		kind++;
 	if (argc <= 5 || !kind->name) {
-		fputs("usage: exec-flood every|idle|bomb PROCESSES BYTES WORD PROGRAM...\n", stderr);
+		fputs("usage: exec-flood every|idle|bomb PROCESSES BYTES WORD PROGRAM...\n",
+			stderr);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
