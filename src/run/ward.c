@@ -228,17 +228,30 @@ static bool serves(const struct ward *w)
 	return w && !w->deaf && w->warden.state == WARDEN_SERVING;
 }
 
+/*
+ * Its warden took no run. One that was there before @b came is no try of @b's; one that it has waited for is, for else
+ * those that end at once would have no end.
+ */
+static int replace_deaf(struct body *b, bool waited, struct error *error)
+{
+	b->ward->deaf = warden_has_left(&b->ward->warden);
+	if (!b->ward->deaf)
+		return -1;
+	if (waited && b->tried_again)
+		return error_set(error, BLAME_HOST, 0, "%s", lost(b->ward, &b->a));
+	b->tried_again |= waited;
+	return find_ward(b, error);
+}
+
 int ward_take_run(struct body *b, struct error *error)
 {
+	bool waited = b->ward != NULL;
 	if (!serves(b->ward) && find_ward(b, error) < 0)
 		return -1;
 	if (serves(b->ward) && add_run(b, error) == 0)
 		return 1;
-	if (serves(b->ward)) {
-		b->ward->deaf = warden_has_left(&b->ward->warden);
-		if (!b->ward->deaf || find_ward(b, error) < 0)
-			return -1;
-	}
+	if (serves(b->ward) && replace_deaf(b, waited, error) < 0)
+		return -1;
 	if (serves(b->ward)) /* another run has found that before */
 		return add_run(b, error) < 0 ? -1 : 1;
 	await(b);
