@@ -102,6 +102,9 @@ void ward_let_go(struct ward *w)
 		return;
 	if (w->warden.state == WARDEN_GONE)
 		warden_close(&w->warden, on_closed);
+	else if (w->deaf && w->warden.state != WARDEN_DRAINING)
+		warden_kill(&w->warden,
+			""); /* it has left unasked, and is told of and counted as one */
 	else
 		warden_shut_down(&w->warden);
 }

@@ -74,7 +74,7 @@ bool warden_has_left(const struct warden *w);
 void warden_look(struct warden *w);
 /* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what the kernel takes to kill. */
 void warden_shut_down(struct warden *w);
-/* KILL it if it lives, for the reason @why; gone() comes. */
+/* KILL it if it lives, for the reason @why (empty: what its end says); gone() comes. */
 void warden_kill(struct warden *w, const char *why);
 /* Kill it if it lives, reap it, let go of it. */
 void warden_close(struct warden *w, void (*closed)(struct warden *w));
