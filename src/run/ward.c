@@ -63,7 +63,6 @@ static void unlink_ward(struct ward *w)
 		w->next->at = w->at;
 	if (--e->n_wards == 0)
 		uv_signal_stop(&e->child_stopped);
-	e->counts.wardens--;
 }
 
 static void link_ward(struct ward *w)
@@ -128,6 +127,7 @@ static const char *lost(const struct ward *w, struct arena *a)
 static void on_gone(struct warden *warden, bool expected)
 {
 	struct ward *w = ENGINE_OF(warden, struct ward, warden);
+	w->engine->counts.wardens--;
 	if (warden->late)
 		log_line("warning: the warden of an exec policy %s", warden->why);
 	if (!expected) {
