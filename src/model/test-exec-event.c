@@ -7,43 +7,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
 
-static const struct exec_event whole = {
-	.t_us = 1500,
-	.pid = 4711,
-	.parent = 4710,
-	.inside_pid = 3,
-	.outcome = EXEC_KILLED,
-	.enforced = true,
-	.cwd = "/home/ann",
-	.called = "./build.sh",
-	.executable = "/home/ann/build.sh",
-	.interpreter = "/usr/bin/dash",
-	.argv = {.v = (const char *[]){"./build.sh", "all"}, .n = 2},
-	.argc = 2,
-	.rule = "allow: ./build.sh",
-	.why = "the first word",
-	.real_executable = "/usr/bin/git",
-	.real_argv = {.v = (const char *[]){"git", "push"}, .n = 2},
-};
-
-static void format(const struct exec_event *event, struct buf *b)
-{
-	buf_clear(b);
-	exec_event_format(event, b);
-}
-
-static void read_back(const struct buf *b, struct exec_event *ret, struct arena *a)
-{
-	struct error e = ERROR_INIT;
-
-	assert_true(b->size <= EXEC_EVENT_MAX_LINE);
-	assert_ptr_equal(memchr(b->data, '\n', b->size), b->data + b->size - 1);
-	if (exec_event_parse(ret, b->data, b->size, a, &e) < 0)
-		fail_msg("%s", e.text);
-}
+#include "model/test-exec-event.h"
 
 static void test_line(void **state)
 {
@@ -112,24 +78,6 @@ static void test_hostile_bytes(void **state)
 		assert_string_equal(back.argv.v[i], words[i]);
 	assert_string_equal(back.cwd, words[1]);
 	assert_string_equal(back.executable, words[0]);
-}
-
-static char *filled(struct arena *a, size_t size, const char *with)
-{
-	char *s = arena_alloc(a, size + 1);
-
-	for (size_t i = 0; i < size; i++)
-		s[i] = with[i % strlen(with)];
-	return s;
-}
-
-static size_t kept_bytes(const struct strv *argv)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < argv->n; i++)
-		n += strlen(argv->v[i]) + 1;
-	return n;
 }
 
 /* 2 MiB of arguments, as one word, as many, as words that have to be escaped. */
@@ -213,105 +161,6 @@ static void test_size(void **state)
 	assert_int_equal(strlen(back.why), EXEC_EVENT_MAX_TEXT);
 }
 
-#define GOOD "\"t_us\":1,\"outcome\":\"started\""
-
-static void test_hostile_lines(void **state)
-{
-	static const char *const bad[] = {
-		"",
-		"\n",
-		"null",
-		"[]",
-		"7",
-		"{}",
-		"{" GOOD,
-		"{" GOOD "}{" GOOD "}",
-		"{" GOOD "}x",
-		"{\"outcome\":\"started\"}",
-		"{\"t_us\":1}",
-		"{\"t_us\":-1,\"outcome\":\"started\"}",
-		"{\"t_us\":1.5,\"outcome\":\"started\"}",
-		"{\"t_us\":\"1\",\"outcome\":\"started\"}",
-		"{\"t_us\":99999999999999999999,\"outcome\":\"started\"}",
-		"{\"t_us\":1,\"outcome\":\"invalid\"}",
-		"{\"t_us\":1,\"outcome\":0}",
-		"{\"t_us\":1,\"t_us\":2,\"outcome\":\"started\"}",
-		"{" GOOD ",\"pid\":-1}",
-		"{" GOOD ",\"pid\":2147483648}",
-		"{" GOOD ",\"pid\":{}}",
-		"{" GOOD ",\"enforced\":1}",
-		"{" GOOD ",\"argv\":{}}",
-		"{" GOOD ",\"argv\":[1],\"argc\":1}",
-		"{" GOOD ",\"argv\":[\"a\"],\"argc\":0}",
-		"{" GOOD ",\"argv\":[\"a\"]}",
-		"{" GOOD ",\"argv\":[[\"a\"]],\"argc\":1}",
-		"{" GOOD ",\"argv\":[\"a\\u0000b\"],\"argc\":1}",
-		"{" GOOD ",\"argv\":[{\"base64\":\"AA==\"}],\"argc\":1}",
-		"{" GOOD ",\"argv\":[{\"base64\":\"?\"}],\"argc\":1}",
-		"{" GOOD ",\"argv\":[{\"base64\":\"eA==\",\"x\":1}],\"argc\":1}",
-		"{" GOOD ",\"argv\":[],\"argc\":0,\"argv_cut\":true}",
-		"{" GOOD ",\"cwd\":[]}",
-		"{" GOOD ",\"cwd\":\"\xff\"}",
-		"{" GOOD ",\"why\":\"\\ud800\"}",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		cleanup_arena struct arena a = ARENA_INIT;
-		struct error e = ERROR_INIT;
-		struct exec_event back = {.pid = 77};
-		if (exec_event_parse(&back, bad[i], strlen(bad[i]), &a, &e) == 0)
-			fail_msg("read: %s", bad[i]);
-		assert_int_equal(e.blame, BLAME_REQUEST);
-		assert_int_equal(back.pid, 77);
-	}
-}
-
-static void check_too_large(const char *key, size_t size, const char *before, const char *after)
-{
-	cleanup_arena struct arena a = ARENA_INIT;
-	struct error e = ERROR_INIT;
-	struct exec_event back;
-	const char *line = arena_printf(&a, "{" GOOD ",\"argc\":9,\"%s\":%s%s%s}", key, before,
-		filled(&a, size, "x"), after);
-	const char *fits = arena_printf(&a, "{" GOOD ",\"argc\":9,\"%s\":%s%s%s}", key, before,
-		filled(&a, size - 1, "x"), after);
-
-	assert_int_equal(exec_event_parse(&back, line, strlen(line), &a, &e), -1);
-	assert_int_equal(exec_event_parse(&back, fits, strlen(fits), &a, &e), 0);
-}
-
-/* What nobody of us has written may be of any size. */
-static void test_bounds(void **state)
-{
-	cleanup_arena struct arena a = ARENA_INIT;
-	struct error e = ERROR_INIT;
-	struct exec_event back;
-	char *line = filled(&a, EXEC_EVENT_MAX_LINE + 1, " ");
-
-	(void)state;
-	check_too_large("cwd", EXEC_EVENT_MAX_TEXT + 1, "\"", "\"");
-	check_too_large("argv", EXEC_EVENT_MAX_ARGV, "[\"", "\"]");
-	check_too_large("argv", EXEC_EVENT_MAX_ARGV - 1, "[\"\",\"", "\"]");
-	memcpy(line, "{" GOOD "}", strlen("{" GOOD "}"));
-	assert_int_equal(exec_event_parse(&back, line, EXEC_EVENT_MAX_LINE + 1, &a, &e), -1);
-	assert_int_equal(exec_event_parse(&back, line, EXEC_EVENT_MAX_LINE, &a, &e), 0);
-	line = filled(&a, 100000, "[");
-	assert_int_equal(exec_event_parse(&back, line, 100000, &a, &e), -1);
-}
-
-static void test_later_members(void **state)
-{
-	static const char line[] = "{" GOOD ",\"colour\":{\"a\":[1]},\"cwd\":null,\"pid\":null}\n";
-	cleanup_arena struct arena a = ARENA_INIT;
-	struct error e = ERROR_INIT;
-	struct exec_event back;
-
-	(void)state;
-	assert_int_equal(exec_event_parse(&back, line, sizeof line - 1, &a, &e), 0);
-	assert_int_equal(back.t_us, 1);
-}
-
 static void test_names(void **state)
 {
 	(void)state;
@@ -330,9 +179,6 @@ int main(void)
 		cmocka_unit_test(test_large_argv),
 		cmocka_unit_test(test_cut_between_characters),
 		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_hostile_lines),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_later_members),
 		cmocka_unit_test(test_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
