@@ -67,7 +67,9 @@ static void put_words(struct buf *line, const struct strv *words, const char *ot
 {
 	if (words->n == 0)
 		put_text(line, otherwise ? otherwise : "?");
-	for (size_t i = 0; i < words->n && i < MAX_WORDS && line->size < PIPE_BUF / 2; i++) {
+	for (size_t i = 0; i < words->n && i < MAX_WORDS; i++) {
+		if (i > 0 && line->size >= PIPE_BUF / 2)
+			break;
 		if (i > 0)
 			buf_putc(line, ' ');
 		put_text(line, words->v[i]);
@@ -100,6 +102,8 @@ static void word(const struct exec_event *event, const char *advice, struct buf 
 	/* what is not longer than this is written whole or not at all */
 	if (line->size > PIPE_BUF - 1) {
 		line->size = PIPE_BUF - 4;
+		while (((unsigned char)line->data[line->size] & 0xc0) == 0x80)
+			line->size--; /* in the middle of a character */
 		buf_puts(line, "…");
 	}
 	buf_putc(line, '\n');
