@@ -96,6 +96,7 @@ void parked_go_down(struct parked *p)
 
 void parked_ready(struct parked *p)
 {
+	struct body *body = p->body; /* whose it is already: who is given it now begins by that */
 	p->state = PARKED_READY;
 	if (p->group)
 		group_reset(p->group); /* what making it took is not its run's */
@@ -108,8 +109,8 @@ void parked_ready(struct parked *p)
 		box_parked(p->box, p);
 	if (p->pool)
 		pool_parked(p->pool, p);
-	if (p->body && p->state == PARKED_READY) /* the box may have given it away just now */
-		live_parked(p->body);
+	if (body && p->state == PARKED_READY)
+		live_parked(body);
 }
 
 static void on_parked(struct talk *t)

@@ -177,6 +177,22 @@ def test_a_warden_that_is_killed(daemon, api, box):
     assert api.get("/v1/stats")["wardens_lost"] == 1
 
 
+@pytest.mark.parametrize("many", [1, 5])
+def test_a_warden_that_is_killed_while_its_box_is_made(daemon, api, many):
+    """Runs that wait for the box wait for the next warden then, each once."""
+    os.kill(daemon.zygote(), signal.SIGSTOP)
+    box = api.request("POST", "/v1/boxes", {"policy": POLICY}).expect(201).json["id"]
+    runs = [api.run(["sh", "-c", "touch /tmp/x; exit 4"], box=box, wait=False)["id"] for _ in range(many)]
+    (warden,) = wait_until(lambda: wardens(daemon), what="its warden")
+    os.kill(warden, signal.SIGKILL)
+    wait_until(lambda: not living([warden]), what="its end")
+    os.kill(daemon.zygote(), signal.SIGCONT)
+    for run in runs:
+        ended = api.ended(run)
+        assert exit_code(ended) == 4 and told(ended)["refused"] >= 1 and not lost(ended), ended
+    assert len(wardens(daemon)) == 1
+
+
 def deaf_to_children():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
