@@ -20,14 +20,6 @@ static bool is_child(pid_t pid)
 		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
-static int wait_for(pid_t pid)
-{
-	int status = 0;
-	while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
 int talk_child_adopt(struct talk_child *c, pid_t pid)
 {
 	if (c->was > 0)
@@ -61,20 +53,20 @@ static void release(struct talk_child *c)
 	c->watched = false;
 }
 
-static void reap(struct talk_child *c)
-{
-	c->status = wait_for(c->process.pid);
-	release(c);
-	c->process.pidfd = fd_close(c->process.pidfd);
-	c->process.pid = 0;
-	c->changed(c);
-}
-
+/*
+ * Never waited for: the end of one that is traced is its tracer's to take first, and its pidfd is readable all the
+ * time. No event tells when that is over, so it is looked for, as one that cannot be watched.
+ */
 static void on_end(uv_poll_t *handle, int status, int events)
 {
+	struct talk_child *c = handle->data;
 	(void)status;
 	(void)events;
-	reap(handle->data);
+	if (waitpid(c->process.pid, &c->status, WNOHANG | __WALL) != 0)
+		c->process.pid = 0;
+	release(c);
+	c->process.pidfd = fd_close(c->process.pidfd);
+	c->changed(c);
 }
 
 /* Where the loop cannot watch it (no memory for that) it is killed, and looked for. */
@@ -121,7 +113,7 @@ bool talk_child_sweep(const struct talk_child *maker, const struct talk_child *k
 			0) {
 		if (info.si_pid == 0 || info.si_pid == known->process.pid)
 			return false;
-		wait_for(info.si_pid);
+		waitpid(info.si_pid, NULL, WNOHANG | __WALL);
 		info = (siginfo_t){0};
 	}
 	return true;

@@ -118,6 +118,8 @@ static void on_child_changed(struct talk_child *c)
 		if (t->state <= TALKING_BORN && !t->made && t->reading)
 			end(t);
 	}
+	if (c->process.pid > 0 && c->process.pidfd < 0)
+		t->swept = false; /* it is to be looked for */
 	go_on_ending(t);
 }
 
