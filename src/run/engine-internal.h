@@ -157,6 +157,8 @@ struct parked *parked_open_for_pool(
 struct parked *parked_open_fork(struct box *box, struct pool *pool, struct error *error);
 /* One for the same body in the same group, in place of @old, which has failed. */
 struct parked *parked_open_again(struct parked *old, struct error *error);
+/* Some of it is dead, and the rest is waited for: then it fails. */
+bool parked_is_dying(const struct parked *p);
 /* It has found somebody. */
 void parked_give(struct parked *p, struct body *body);
 /* Its body's run is not to be: live_failed() comes when all of it is dead. */
@@ -205,6 +207,8 @@ bool heat_begin(struct parked *p);
 void heat_running(struct parked *p);
 /* Have it do the run of @b, whose subject it is from now on. -1 with @e. */
 int heat_give(struct parked *p, struct body *b, struct error *e);
+/* It has ended or is of no use, and not all of it is reaped yet. */
+bool heat_is_dying(const struct heat *h);
 /* Kill it; it goes down when it is dead. */
 void heat_kill(struct parked *p);
 /* Close its handles, which are counted among the parked one's. */

@@ -98,6 +98,12 @@ static void on_ended(struct child *c, int status)
 		over(h->parked);
 }
 
+bool heat_is_dying(const struct heat *h)
+{
+	bool init_ended = !h->forked && h->init.pidfd < 0;
+	return h->runs && (h->warm.state == WARM_FAILED || h->payload.pidfd < 0 || init_ended);
+}
+
 void heat_kill(struct parked *p)
 {
 	child_signal(&p->heat->init, SIGKILL);
@@ -360,8 +366,6 @@ int heat_give(struct parked *p, struct body *b, struct error *e)
 		.envp = plan->envp,
 		.stdio = {b->stdio[0], b->stdio[1], b->stdio[2]},
 	};
-	if (h->payload.pidfd < 0 || (h->init.pidfd < 0 && !h->forked))
-		return error_set(e, BLAME_HOST, ESRCH, "the warmed program has ended");
 	if (p->group)
 		group_reset(p->group); /* what the warming took is not the run's */
 	if (set_limits(h->payload_pid, plan, e) < 0 || warm_run(&h->warm, &words, e) < 0)

@@ -323,6 +323,8 @@ static int give_command(struct body *b, struct error *e)
 void live_parked(struct body *b)
 {
 	struct error e = ERROR_INIT;
+	if (parked_is_dying(b->parked)) /* live_failed() comes, which may have another one */
+		return;
 	int judged = b->recipe->plan.exec == EXEC_OFF ? 1 : ward_take_run(b, &e);
 	if (judged == 0)
 		return;

@@ -324,6 +324,11 @@ struct parked *parked_open_again(struct parked *old, struct error *error)
 	return NULL;
 }
 
+bool parked_is_dying(const struct parked *p)
+{
+	return p->heat ? heat_is_dying(p->heat) : p->talk.state == TALKING_ENDING;
+}
+
 void parked_give(struct parked *p, struct body *body)
 {
 	p->body = body;

@@ -4,7 +4,9 @@
 import os
 import signal
 
-from daemon import Api, cause, exit_code, meanwhile
+import pytest
+
+from daemon import Api, cause, exit_code, held, meanwhile, stat_of
 from support import wait_until
 
 UNKNOWN = "0000000000000000"
@@ -99,3 +101,16 @@ def test_what_is_refused_is_said_in_figures(daemon, api):
     api.remove(box)
     told = api.request("POST", f"/v1/boxes/{box}/runs", {"argv": ["true"]}).expect(409, 410).json["detail"]
     assert told == f"box '{box}' is gone"
+
+
+@pytest.mark.root
+def test_what_waits_for_a_run_is_dying(daemon, api):
+    """It was killed, and its end is not told yet: the run that comes in between has the next one."""
+    box = api.box()
+    (parked,) = wait_until(daemon.parked, what="what waits for a run")
+    with held(parked):
+        os.kill(parked, signal.SIGKILL)
+        wait_until(lambda: stat_of(parked)[1][0] == "Z", what="its death")
+        run = api.run(["sh", "-c", "exit 5"], box=box, wait=False)["id"]
+    ended = api.ended(run)
+    assert exit_code(ended) == 5, ended
