@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -207,6 +208,37 @@ static void test_board(void **state)
 	end(&s);
 }
 
+/* One that does not read at once is not to be told more than it has room for, but later. */
+static void test_no_room(void **state)
+{
+	struct scene s;
+	struct warden_run run = WARDEN_RUN_INIT;
+	struct error e = ERROR_INIT;
+	unsigned n = 0;
+	(void)state;
+	begin(&s, "/bin");
+	until(&s, WARDEN_SERVING);
+	uv_timer_stop(&s.look); /* it would be killed for this */
+	kill(s.w.pid, SIGSTOP);
+	for (; n < 10000 && warden_add_run(&s.w, &spec, &run, &e) == 0; n++)
+		warden_end_run(&run);
+	assert_int_equal(e.errnum, EAGAIN);
+	assert_true(n > 10);
+	uv_run(&s.loop, UV_RUN_NOWAIT);
+	assert_int_equal(s.ready, 1);
+	kill(s.w.pid, SIGCONT);
+	for (uint64_t end = time_monotonic_us() + 30 * US_PER_SEC;
+		s.ready == 1 && time_monotonic_us() < end;)
+		uv_run(&s.loop, UV_RUN_ONCE);
+	assert_int_equal(s.ready, 2);
+	assert_int_equal(warden_add_run(&s.w, &spec, &run, &e), 0);
+	warden_end_run(&run);
+	warden_shut_down(&s.w);
+	until(&s, WARDEN_GONE);
+	assert_int_equal(s.ready, 2);
+	end(&s);
+}
+
 static void test_no_run_without_a_warden(void **state)
 {
 	struct scene s;
@@ -251,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_closed_alive),
 		cmocka_unit_test(test_board),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_no_run_without_a_warden),
 		cmocka_unit_test(test_long_path),
 	};

@@ -108,11 +108,13 @@ void ward_let_go(struct ward *w)
 		warden_shut_down(&w->warden);
 }
 
+/* One that has to wait for room again is the first of them again. */
 static void on_ready(struct warden *warden)
 {
 	struct ward *w = ENGINE_OF(warden, struct ward, warden);
-	while (w->awaiting) {
-		struct body *b = w->awaiting;
+	struct body *b = NULL;
+	while (w->awaiting && w->awaiting != b) {
+		b = w->awaiting;
 		ward_forget(b);
 		live_parked(b);
 	}
@@ -246,19 +248,30 @@ static int replace_deaf(struct body *b, bool waited, struct error *error)
 	return find_ward(b, error);
 }
 
+/* As ward_take_run(), by the warden that it has found. */
+static int add_or_await(struct body *b, struct error *error)
+{
+	if (serves(b->ward)) {
+		if (add_run(b, error) == 0)
+			return 1;
+		if (error->errnum != EAGAIN) /* many runs begin while it is at work */
+			return -1;
+	}
+	await(b);
+	return 0;
+}
+
 int ward_take_run(struct body *b, struct error *error)
 {
 	bool waited = b->ward != NULL;
 	if (!serves(b->ward) && find_ward(b, error) < 0)
 		return -1;
-	if (serves(b->ward) && add_run(b, error) == 0)
-		return 1;
-	if (serves(b->ward) && replace_deaf(b, waited, error) < 0)
+	int r = add_or_await(b, error);
+	if (r >= 0)
+		return r;
+	if (replace_deaf(b, waited, error) < 0)
 		return -1;
-	if (serves(b->ward)) /* another run has found that before */
-		return add_run(b, error) < 0 ? -1 : 1;
-	await(b);
-	return 0;
+	return add_or_await(b, error); /* another run may have found that before */
 }
 
 void ward_tell(struct body *b)

@@ -29,7 +29,7 @@ static int new_board(const struct warden_board **ret, struct error *e)
 	return fd_take(&fd);
 }
 
-static int tell_run(const struct warden *w, const struct warden_run_spec *spec, int socket,
+static int tell_run(struct warden *w, const struct warden_run_spec *spec, int socket,
 	int board, struct error *e)
 {
 	struct warden_record record = {
@@ -49,6 +49,8 @@ static int tell_run(const struct warden *w, const struct warden_run_spec *spec, 
 		fds[n++] = spec->stderr_fd;
 	long r = wire_send(w->control, (struct wire_bytes){&record, sizeof(record)},
 		(struct wire_bytes){0}, fds, n);
+	if (r == -EAGAIN)
+		warden_await_room(w);
 	return r < 0 ? error_set(e, BLAME_HOST, (int)-r, "cannot talk to the warden") : 0;
 }
 

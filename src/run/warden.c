@@ -231,7 +231,11 @@ static void on_answer(uv_poll_t *handle, int status, int events)
 	struct warden_record record;
 	struct wire_packet packet;
 	(void)status;
-	(void)events;
+	if (events & UV_WRITABLE && w->state == WARDEN_SERVING) {
+		uv_poll_start(handle, UV_READABLE, on_answer);
+		w->hooks.ready(w);
+		return;
+	}
 	long r = wire_receive(w->control, &record, sizeof(record), false, &packet);
 	if (r == -EAGAIN)
 		return;
@@ -251,6 +255,11 @@ static void on_answer(uv_poll_t *handle, int status, int events)
 	if (sound && record.kind == WARDEN_REFUSED)
 		note_refusal(w, &record);
 	warden_kill(w, "said something that it may not say");
+}
+
+void warden_await_room(struct warden *w)
+{
+	uv_poll_start(&w->answers, UV_READABLE | UV_WRITABLE, on_answer);
 }
 
 static void note_status(struct warden *w, const siginfo_t *info)

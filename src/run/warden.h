@@ -31,7 +31,8 @@ struct warden;
 
 /* All from the loop. */
 struct warden_hooks {
-	void (*ready)(struct warden *w); /* SERVING: payloads may be started */
+	/* SERVING: payloads may be started; again when there is room, if that was asked for. */
+	void (*ready)(struct warden *w);
 	/* GONE; @expected: it had been told to end. w->why: what happened, for a person. */
 	void (*gone)(struct warden *w, bool expected);
 	void *data;
@@ -70,6 +71,8 @@ int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *po
  * its end finds this, too, before gone() comes.
  */
 bool warden_has_left(const struct warden *w);
+/* Of warden_add_run(): SERVING, and there is no room to tell it anything. */
+void warden_await_room(struct warden *w);
 /* SIGCHLD has come: is it stopped? Then it is killed. */
 void warden_look(struct warden *w);
 /* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what the kernel takes to kill. */
@@ -93,6 +96,10 @@ struct warden_run_spec {
 	int stderr_fd; /* borrowed; -1: no hints, but for what comes from the payload itself */
 	uint64_t audit_max_bytes;
 };
+/*
+ * -1 with @e; EAGAIN in that: the warden has not read what it was told before. ready() comes when it has, or
+ * gone().
+ */
 int warden_add_run(struct warden *w, const struct warden_run_spec *spec, struct warden_run *ret,
 	struct error *e);
 /*

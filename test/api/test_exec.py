@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from daemon import Api, cause, exit_code, living, meanwhile
+from daemon import Api, cause, exit_code, held, living, meanwhile
 from support import SANITIZED, descendants, helper, seconds, wait_until
 
 RULES = [{"deny": "touch", "hint": "write with cat"}, {"deny": "swap bood"}]
@@ -84,6 +84,20 @@ def test_sixteen_at_once(daemon, api, box):
     meanwhile(lambda kind: kind(api, box), *((KINDS[i % 4],) for i in range(16)))
     assert len(wardens(daemon)) == 1
     assert api.get("/v1/stats")["execs_killed"] == 4
+
+
+@pytest.mark.root
+def test_more_runs_than_a_busy_warden_is_told_of(daemon, api):
+    """Its socket is full for a while: those that come then begin when it has room, not never."""
+    daemon.restart("--max-runs", 200)
+    box = api.box(policy=POLICY)
+    allowed(api, box)
+    (warden,) = wardens(daemon)
+    with held(warden):
+        runs = [api.run(["true"], box=box, wait=False)["id"] for _ in range(120)]
+        api.request("DELETE", f"/v1/runs/{runs[-1]}?wait=1&now=1").expect(200)
+    assert {cause(api.ended(run)) for run in runs[:-1]} == {"ok"}
+    assert wardens(daemon) == [warden]
 
 
 def test_a_box_of_its_own(daemon, api):
