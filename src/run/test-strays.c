@@ -27,8 +27,9 @@
 
 static void become_ordinary(void)
 {
-	REQUIRE(geteuid() != 0 || (setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
-					  setresuid(65534, 65534, 65534) == 0));
+	REQUIRE(geteuid() != 0 ||
+		(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+			setresuid(65534, 65534, 65534) == 0));
 	REQUIRE(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
 }
 

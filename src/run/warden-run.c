@@ -29,8 +29,8 @@ static int new_board(const struct warden_board **ret, struct error *e)
 	return fd_take(&fd);
 }
 
-static int tell_run(struct warden *w, const struct warden_run_spec *spec, int socket,
-	int board, struct error *e)
+static int tell_run(struct warden *w, const struct warden_run_spec *spec, int socket, int board,
+	struct error *e)
 {
 	struct warden_record record = {
 		.magic = WARDEN_MAGIC,

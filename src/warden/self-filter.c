@@ -60,6 +60,7 @@ static const int allowed[] = {
 	SYS_kill,
 	SYS_tgkill,
 	SYS_setitimer,
+	SYS_getrusage,
 	SYS_getcpu,
 	SYS_sched_setaffinity,
 	SYS_timerfd_settime,
