@@ -57,7 +57,7 @@ class Seen:
         self.log = max([self.log, *(path.stat().st_size for path in log.glob("runs/*/exec.jsonl"))])
 
 
-def flood(bulkhead, limit, *words, options=(), enough=lambda seen: False):
+def flood(bulkhead, limit, *words, options=(), enough=lambda seen: False, bound=BOUND):
     """Let it flow for @limit seconds, or until it is @enough; what was seen, and the result. Nothing foreign was started."""
     policy = bulkhead.file("policy.yaml", POLICY.format(path=f"{tools()}:{bulkhead.env['PATH']}"))
     out, err = (open(bulkhead.top / name, "w+b") for name in ("out", "err"))  # they never hold anybody up
@@ -77,14 +77,17 @@ def flood(bulkhead, limit, *words, options=(), enough=lambda seen: False):
     print(bulkhead.who, f"{result.duration:.2f} s, {seen.memory >> 10} KiB,", result.verdict["exec"] | {"incidents": 0})
     result.expect(*(("cancelled", 143) if seen.over else ("wall_timeout", 124)))
     assert result.out == "ready\n"
-    assert result.duration < (seen.over or seconds(limit)) + BOUND
+    assert result.duration < (seen.over or seconds(limit)) + bound
     assert result.verdict["exec"]["warden_lost"] is None
     assert SANITIZED or 0 < seen.memory < MEMORY_MAX, f"{seen.memory >> 10} KiB"
     return seen, result
 
 
-def check_log(text, said):
-    """Each exec is either a line or said to be missing; what is no line was cut off by a disk without room."""
+def check_log(text, said, processes):
+    """
+    Each exec is either a line or said to be missing, but for those that were in flight when the last process died: the
+    verdict does not wait for what is told of them. What is no line was cut off by a disk without room.
+    """
     whole, cut = [], 0
     for line in text.split(b"\n"):
         try:
@@ -92,7 +95,8 @@ def check_log(text, said):
         except ValueError:
             cut += 1
     assert {"started", "refused"} <= set(whole) <= {"started", "refused", "failed"}
-    assert len(whole) + said["log_dropped"] == sum(said[key] for key in ("started", "refused", "killed", "failed")), said
+    told = sum(said[key] for key in ("started", "refused", "killed", "failed"))
+    assert abs(len(whole) + said["log_dropped"] - told) <= processes, said
     assert said["log_dropped"] > 0
     return cut
 
@@ -115,7 +119,7 @@ def test_log_reaches_its_bound(bulkhead):
                          enough=half_a_second_longer)
     log, = bulkhead.state.glob("runs/*/exec.jsonl")
     assert LOG_MAX - 64 * 1024 < log.stat().st_size <= LOG_MAX and seen.log <= LOG_MAX
-    assert check_log(log.read_bytes(), result.verdict["exec"]) == 0
+    assert check_log(log.read_bytes(), result.verdict["exec"], 8) == 0
     if bulkhead.who == "user":
         shown = bulkhead.command("show", "--execs", result.verdict["id"], stdout=subprocess.DEVNULL)
         assert shown.status == 0, shown.err
@@ -136,7 +140,7 @@ def test_disk_is_full(bulkhead):
     _, result = flood(bulkhead, 2, *flood_words("every", 12, 8192, 4096, "own", "foreign"))
     text = kept.read_bytes()
     assert 5 * MIB < len(text) < 8 * MIB
-    assert check_log(text, result.verdict["exec"]) <= 2
+    assert check_log(text, result.verdict["exec"], 12) <= 2
 
 
 @pytest.mark.user
@@ -145,7 +149,8 @@ def test_disk_is_full(bulkhead):
 def test_megabytes_of_arguments(bulkhead, size, word):
     """Of hundreds of processes that share them, and that hardly get to run beside others of the same box."""
     words = " ".join(map(str, flood_words("idle", 200, size, word, "own")))
-    flood(bulkhead, 2, "sh", "-c", f"for i in 1 2 3 4; do (while :; do :; done) & done; exec {words}")
+    flood(bulkhead, 2, "sh", "-c", f"for i in 1 2 3 4; do (while :; do :; done) & done; exec {words}",
+          bound=seconds(10))  # to die they need the processor, which others of this machine may want
 
 
 def test_bomb_that_executes(bulkhead):
