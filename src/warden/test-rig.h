@@ -2,8 +2,11 @@
 #ifndef WARDEN_TEST_RIG_H
 #define WARDEN_TEST_RIG_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "model/exec-event.h"
 #include "model/policy.h"
@@ -42,8 +45,30 @@ void rig_until_health(const struct rig_run *run, enum warden_health health);
 
 /* The lines of exec.jsonl so far; strings in @a. */
 size_t rig_events(const struct rig_run *run, struct arena *a, struct exec_event **ret);
+/*
+ * One run of @body, which has to return 0, under a warden of its own with @mode and @rules: what its board says in
+ * the end.
+ */
+struct warden_board rig_run_body(enum exec_mode mode, const char *const *rules, int (*body)(void));
+
 /* What came to standard error so far, without waiting. */
 const char *rig_stderr(const struct rig_run *run, char *text, size_t size);
+
+/*
+ * Wardens and payloads that are started from now on do without what Linux 5.19 has brought: a received call is
+ * interrupted by any signal, and its caller is interrupted when it has been answered.
+ */
+extern bool rig_is_old;
+
+/* Bodies of payloads: what they return is their exit status, 0 when all was as it should be. */
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			dprintf(STDERR_FILENO, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__,       \
+				#condition, errno);                                                \
+			return 1;                                                                  \
+		}                                                                                  \
+	} while (0)
 
 /* fork, exec of @argv, wait: the wait status, or -errno of the exec. For bodies. */
 int run_program(const char *path, char *const argv[]);

@@ -26,6 +26,8 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "kernel/seccomp.h"
+#include "warden/coordinator.h"
+#include "warden/self.h"
 #include "warden/warden.h"
 
 #define PATIENCE_MS 30000
@@ -73,6 +75,23 @@ static void parse_rule(const char *text, struct exec_rule *ret, struct arena *a)
 	ret->hint = hint ? hint + 1 : NULL;
 }
 
+bool rig_is_old;
+
+/* warden_main(), but for the one thing. */
+static int old_warden_main(void)
+{
+	static struct coordinator c; /* large */
+	struct error e = ERROR_INIT;
+	fcntl(WARDEN_CONTROL, F_SETFD, FD_CLOEXEC);
+	if (self_confine(&e) < 0 || coordinator_init_take(&c, WARDEN_CONTROL, &e) < 0 ||
+		self_restrict(&e) < 0)
+		return 1;
+	c.docket.interrupt_first = false;
+	int status = coordinator_run(&c);
+	coordinator_fini(&c);
+	return status;
+}
+
 static pid_t start_process(int control)
 {
 	pid_t pid = fork();
@@ -81,7 +100,7 @@ static pid_t start_process(int control)
 		return pid;
 	dup2(control, WARDEN_CONTROL);
 	close_range(WARDEN_CONTROL + 1, ~0u, 0);
-	_exit(warden_main());
+	_exit(rig_is_old ? old_warden_main() : warden_main());
 }
 
 struct rig rig_start(enum exec_mode mode, bool default_allow, const char *const *rules)
@@ -166,6 +185,16 @@ static const struct sock_filter ask_execs[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
+static int install_listener(void)
+{
+	const unsigned short n = sizeof(ask_execs) / sizeof(*ask_execs);
+	const struct sock_fprog program = {n, (struct sock_filter *)(uintptr_t)ask_execs};
+	if (!rig_is_old)
+		return (int)seccomp_install_listener(ask_execs, n);
+	return (int)syscall(
+		SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
 void rig_launch(struct rig_run *run, int (*body)(void))
 {
 	run->payload = fork();
@@ -176,8 +205,7 @@ void rig_launch(struct rig_run *run, int (*body)(void))
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	int listener =
-		(int)seccomp_install_listener(ask_execs, sizeof(ask_execs) / sizeof(*ask_execs));
+	int listener = install_listener();
 	/* no assertion in here: it would go on with the other tests */
 	if (listener < 0 || try_send(run->socket, "", 1, &listener, 1) != 1)
 		_exit(99);
@@ -196,6 +224,20 @@ void rig_end_run(struct rig_run *run)
 	run->socket = fd_close(run->socket);
 	run->audit = fd_close(run->audit);
 	run->stderr_fd = fd_close(run->stderr_fd);
+}
+
+struct warden_board rig_run_body(enum exec_mode mode, const char *const *rules, int (*body)(void))
+{
+	struct rig rig = rig_start(mode, true, rules);
+	struct rig_run run = rig_add_run(&rig);
+	rig_launch(&run, body);
+	assert_int_equal(rig_wait(&run), 0);
+	rig_until_health(&run, WARDEN_HEALTH_ENDED);
+	struct warden_board board = *run.board;
+	assert_int_equal(board.in_flight, 0);
+	assert_int_equal(rig_stop(&rig), 0);
+	rig_end_run(&run);
+	return board;
 }
 
 void rig_until(const _Atomic uint64_t *counter, uint64_t n)
