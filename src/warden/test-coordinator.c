@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -70,6 +72,70 @@ static void test_ends_under_load(void **state)
 		rig_end_run(&run);
 	}
 	assert_true(longest < WARDEN_DRAIN_MS * 1000ull);
+}
+
+/* ---- a call that does not end ---- */
+
+static int tids[2], orders[2];
+
+static void *tell_tid_and_wait(void *unused)
+{
+	pid_t tid = gettid();
+	if (write(tids[1], &tid, sizeof(tid)) == sizeof(tid))
+		pause();
+	return unused;
+}
+
+static int execute_beside_a_thread(void)
+{
+	pthread_t thread;
+	char order;
+	CHECK(pthread_create(&thread, NULL, tell_tid_and_wait, NULL) == 0);
+	CHECK(read(orders[0], &order, 1) == 1);
+	execl("/bin/true", "true", NULL);
+	return 1;
+}
+
+/* An exec waits in the kernel until the other thread is reaped, which is left to us as its debugger. */
+static int debug_the_other_thread(void)
+{
+	siginfo_t info;
+	pid_t tid;
+	CHECK(pipe2(tids, O_CLOEXEC) == 0 && pipe2(orders, O_CLOEXEC) == 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(execute_beside_a_thread());
+	CHECK(pid > 0 && read(tids[0], &tid, sizeof(tid)) == sizeof(tid));
+	CHECK(ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0);
+	CHECK(write(orders[1], "", 1) == 1);
+	CHECK(waitid(P_PID, (id_t)tid, &info, WEXITED | WNOWAIT | __WALL) == 0);
+	return pause();
+}
+
+static void test_late(void **state)
+{
+	(void)state;
+	struct rig rig = rig_start(EXEC_ENFORCE, true, rules);
+	struct rig_run run = rig_add_run(&rig), other = rig_add_run(&rig);
+	rig_launch(&run, debug_the_other_thread);
+	rig_until(&run.board->in_flight, 1);
+	uint64_t since = time_monotonic_us();
+	kill(rig.warden, SIGTERM);
+	rig_until_health(&other, WARDEN_HEALTH_ENDED); /* whom nobody waits for has ended at once */
+	assert_true(time_monotonic_us() - since < WARDEN_DRAIN_MS * 1000ull);
+	kill(rig.warden, SIGTERM); /* puts nothing off */
+	int status = rig_stop(&rig);
+	uint64_t took = time_monotonic_us() - since;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 2);
+	assert_in_range(took / 1000, WARDEN_DRAIN_MS, 2 * WARDEN_DRAIN_MS + 10000);
+	assert_int_equal(run.board->health, WARDEN_HEALTH_DRAIN_LATE);
+	assert_int_equal(run.board->in_flight, 1);
+	assert_int_equal(run.board->started, 0);
+	assert_int_equal(kill(run.payload, SIGKILL), 0);
+	rig_wait(&run);
+	rig_end_run(&run);
+	rig_end_run(&other);
 }
 
 static int execute_for_ever(void)
@@ -230,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends_under_load),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_many_runs),
 		cmocka_unit_test(test_limit_of_runs),
