@@ -178,89 +178,98 @@ static void test_words(void **state)
 	CHECK(list);
 }
 
+static const struct refusal bad_paths[] = {
+	/* an emptied list must not lay bare what was hidden */
+	{"filesystem:\n  hide:\n",
+		PLACE(2, 3) "filesystem.hide has no value; it must be a "
+			    "list"},
+	{"filesystem: {hide: null}\n", PLACE(1, 20) "filesystem.hide must be a list, not null"},
+	{"filesystem: {hide: ~/.ssh}\n",
+		PLACE(1, 20) "filesystem.hide must be a list, not '~/.ssh'"},
+	{"filesystem: {hide: [5]}\n",
+		PLACE(1, 21) "filesystem.hide must be a string (quote it "
+			     "if it is one), not '5'"},
+	{"filesystem: {hide: [a, '']}\n", PLACE(1, 24) "filesystem.hide: '' may not be empty"},
+	{"filesystem: {hide: ['/a*/b']}\n",
+		PLACE(1, 21) "filesystem.hide: '/a*/b' may have a '*' only as its last "
+			     "character"},
+	{"filesystem: {hide: ['/a/*']}\n",
+		PLACE(1, 21) "filesystem.hide: '/a/*' may not be a lone '*' below a "
+			     "directory; "
+			     "hide the directory"},
+	{"filesystem: {hide: [~joe/.ssh]}\n",
+		PLACE(1, 21) "filesystem.hide: '~joe/.ssh' names another user's home, "
+			     "which is "
+			     "not looked up; write its path"},
+	{"filesystem: {hide: ['!~/.shh']}\n",
+		PLACE(1, 21) "filesystem.hide: there is no '~/.shh' to take out; did you "
+			     "mean "
+			     "'!~/.ssh'?"},
+	{"filesystem: {write: ['!/a']}\n",
+		PLACE(1, 22) "filesystem.write: there is no '/a' to take out"},
+	{"filesystem: {write: ['/a:b']}\n",
+		PLACE(1, 22) "filesystem.write: '/a:b' must have an absolute path after "
+			     "its ':'"},
+	{"filesystem: {write: ['/a:/b:/c']}\n",
+		PLACE(1, 22) "filesystem.write: '/a:/b:/c' has more than one ':'; "
+			     "PATH:DEST is "
+			     "meant"},
+	{"filesystem: {read: [':/b']}\n",
+		PLACE(1, 21) "filesystem.read: ':/b' lacks a path beside its ':'"},
+};
+
+static const struct refusal bad_environments[] = {
+	{"env: {unset: ['*']}\n",
+		PLACE(1, 15) "env.unset: '*' would match every name; env.clear or "
+			     "--clear-env does that"},
+	{"env: {unset: ['A*B']}\n",
+		PLACE(1, 15) "env.unset: 'A*B' may have a '*' only at the "
+			     "beginning and at the end"},
+	{"env: {unset: ['A=B']}\n", PLACE(1, 15) "env.unset: 'A=B' may not contain '='"},
+	{"env: {set: [A]}\n", PLACE(1, 12) "env.set must be a map of names and values, not a list"},
+	{"env: {set: {A: true}}\n",
+		PLACE(1, 16) "env.set: the value of 'A' must be a string; quote it"},
+	{"env: {set: {A: }}\n",
+		PLACE(1, 13) "env.set: the value of 'A' must be a string; quote it"},
+	{"env: {set: {'A=B': c}}\n", PLACE(1, 13) "env.set: the name 'A=B' may not contain '='"},
+	{"env: {set: {BULKHEAD: x}}\n",
+		PLACE(1, 13) "env.set: the name 'BULKHEAD' is set by "
+			     "bulkhead itself, to the run's id"},
+};
+
+static const struct refusal bad_names[] = {
+	{"syscalls: {deny: ['a b']}\n",
+		PLACE(1, 19) "syscalls.deny: 'a b' must be the name of a system call, or "
+			     "NAME:ACTION"},
+	{"retry: {on: [memory]}\n",
+		PLACE(1, 14) "retry.on: 'memory' must be a cause, such as memory_limit, or "
+			     "an "
+			     "advice: same, later, larger"},
+	{"retry: {on: [ok]}\n",
+		PLACE(1, 14) "retry.on: 'ok' is no failure that another try could mend"},
+};
+
+static const struct refusal bad_rules[] = {
+	{"exec: {rules: {allow: git}}\n",
+		PLACE(1, 15) "exec.rules must be a list of {allow: COMMAND} and {deny: "
+			     "COMMAND}, not a map"},
+	{"exec: {rules: [{alow: git}]}\n",
+		PLACE(1, 17) "unknown key 'alow' in exec.rules; did you mean 'allow'?"},
+	{"exec: {rules: [{allow: git, deny: git}]}\n",
+		PLACE(1, 29) "exec.rules: one rule both allows and denies; make two of it"},
+	{"exec: {rules: [{hint: no}]}\n",
+		PLACE(1, 16) "exec.rules: a rule needs 'allow' or 'deny'"},
+	{"exec: {rules: [{deny: 5}]}\n",
+		PLACE(1, 23) "exec.rules: 'deny' must be a string, and not empty"},
+};
+
 static void test_lists(void **state)
 {
-	static const struct refusal list[] = {
-		/* an emptied list must not lay bare what was hidden */
-		{"filesystem:\n  hide:\n",
-			PLACE(2, 3) "filesystem.hide has no value; it must be a "
-				    "list"},
-		{"filesystem: {hide: null}\n",
-			PLACE(1, 20) "filesystem.hide must be a list, not null"},
-		{"filesystem: {hide: ~/.ssh}\n",
-			PLACE(1, 20) "filesystem.hide must be a list, not '~/.ssh'"},
-		{"filesystem: {hide: [5]}\n",
-			PLACE(1, 21) "filesystem.hide must be a string (quote it "
-				     "if it is one), not '5'"},
-		{"filesystem: {hide: [a, '']}\n",
-			PLACE(1, 24) "filesystem.hide: '' may not be empty"},
-		{"filesystem: {hide: ['/a*/b']}\n",
-			PLACE(1, 21) "filesystem.hide: '/a*/b' may have a '*' only as its last "
-				     "character"},
-		{"filesystem: {hide: ['/a/*']}\n",
-			PLACE(1, 21) "filesystem.hide: '/a/*' may not be a lone '*' below a "
-				     "directory; "
-				     "hide the directory"},
-		{"filesystem: {hide: [~joe/.ssh]}\n",
-			PLACE(1, 21) "filesystem.hide: '~joe/.ssh' names another user's home, "
-				     "which is "
-				     "not looked up; write its path"},
-		{"filesystem: {hide: ['!~/.shh']}\n",
-			PLACE(1, 21) "filesystem.hide: there is no '~/.shh' to take out; did you "
-				     "mean "
-				     "'!~/.ssh'?"},
-		{"filesystem: {write: ['!/a']}\n",
-			PLACE(1, 22) "filesystem.write: there is no '/a' to take out"},
-		{"filesystem: {write: ['/a:b']}\n",
-			PLACE(1, 22) "filesystem.write: '/a:b' must have an absolute path after "
-				     "its ':'"},
-		{"filesystem: {write: ['/a:/b:/c']}\n",
-			PLACE(1, 22) "filesystem.write: '/a:/b:/c' has more than one ':'; "
-				     "PATH:DEST is "
-				     "meant"},
-		{"filesystem: {read: [':/b']}\n",
-			PLACE(1, 21) "filesystem.read: ':/b' lacks a path beside its ':'"},
-		{"env: {unset: ['*']}\n",
-			PLACE(1, 15) "env.unset: '*' would match every name; env.clear or "
-				     "--clear-env does that"},
-		{"env: {unset: ['A*B']}\n",
-			PLACE(1, 15) "env.unset: 'A*B' may have a '*' only at the "
-				     "beginning and at the end"},
-		{"env: {unset: ['A=B']}\n", PLACE(1, 15) "env.unset: 'A=B' may not contain '='"},
-		{"env: {set: [A]}\n",
-			PLACE(1, 12) "env.set must be a map of names and values, not a list"},
-		{"env: {set: {A: true}}\n",
-			PLACE(1, 16) "env.set: the value of 'A' must be a string; quote it"},
-		{"env: {set: {A: }}\n",
-			PLACE(1, 13) "env.set: the value of 'A' must be a string; quote it"},
-		{"env: {set: {'A=B': c}}\n",
-			PLACE(1, 13) "env.set: the name 'A=B' may not contain '='"},
-		{"env: {set: {BULKHEAD: x}}\n",
-			PLACE(1, 13) "env.set: the name 'BULKHEAD' is set by "
-				     "bulkhead itself, to the run's id"},
-		{"syscalls: {deny: ['a b']}\n",
-			PLACE(1, 19) "syscalls.deny: 'a b' must be the name of a system call, or "
-				     "NAME:ACTION"},
-		{"retry: {on: [memory]}\n",
-			PLACE(1, 14) "retry.on: 'memory' must be a cause, such as memory_limit, or "
-				     "an "
-				     "advice: same, later, larger"},
-		{"retry: {on: [ok]}\n",
-			PLACE(1, 14) "retry.on: 'ok' is no failure that another try could mend"},
-		{"exec: {rules: {allow: git}}\n",
-			PLACE(1, 15) "exec.rules must be a list of {allow: COMMAND} and {deny: "
-				     "COMMAND}, not a map"},
-		{"exec: {rules: [{alow: git}]}\n",
-			PLACE(1, 17) "unknown key 'alow' in exec.rules; did you mean 'allow'?"},
-		{"exec: {rules: [{allow: git, deny: git}]}\n",
-			PLACE(1, 29) "exec.rules: one rule both allows and denies; make two of it"},
-		{"exec: {rules: [{hint: no}]}\n",
-			PLACE(1, 16) "exec.rules: a rule needs 'allow' or 'deny'"},
-		{"exec: {rules: [{deny: 5}]}\n",
-			PLACE(1, 23) "exec.rules: 'deny' must be a string, and not empty"},
-	};
 	(void)state;
-	CHECK(list);
+	CHECK(bad_paths);
+	CHECK(bad_environments);
+	CHECK(bad_names);
+	CHECK(bad_rules);
 }
 
 static struct policy load(struct arena *a, const char *text)
