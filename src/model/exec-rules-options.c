@@ -200,15 +200,32 @@ const struct option_words *exec_option_words(const char *program)
 	return NULL;
 }
 
-/* "-vCx": what its letters take, as getopt(3) reads them. */
+enum { LETTER_UNKNOWN, LETTER_ALONE, LETTER_TAKES, LETTERS = 256 };
+
+/* Of the options of one letter that begin with @sign. */
+static void read_letters(const char *words, char sign, unsigned char ret[LETTERS])
+{
+	memset(ret, LETTER_UNKNOWN, LETTERS);
+	for (const char *p = words; *p;) {
+		size_t n = strcspn(p, " ");
+		bool mark = n > 1 && p[n - 1] == ':';
+		unsigned char *letter = &ret[(unsigned char)p[1]];
+		if (n - mark == 2 && p[0] == sign && *letter == LETTER_UNKNOWN)
+			*letter = mark ? LETTER_TAKES : LETTER_ALONE;
+		p += n + strspn(p + n, " ");
+	}
+}
+
+/* "-vCx": what its letters take, as getopt(3) reads them. There may be 128 KiB of them. */
 static int cluster_takes(const struct option_words *known, const char *word)
 {
+	unsigned char letters[LETTERS];
+	read_letters(known->options, *word, letters);
 	for (const char *p = word + 1; *p; p++) {
-		const char option[2] = {*word, *p};
-		char mark;
-		if (!in_words(known->options, option, sizeof option, &mark))
+		int letter = letters[(unsigned char)*p];
+		if (letter == LETTER_UNKNOWN)
 			return 0;
-		if (mark)
+		if (letter == LETTER_TAKES)
 			return p[1] ? 1 : 2;
 	}
 	return 1;

@@ -106,6 +106,26 @@ static void test_many_options(void **state)
 	assert_true(seconds() - begin < 5);
 }
 
+/* As many letters of options as a call may have, each the last that is known. */
+static void test_many_letters(void **state)
+{
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct exec_judgement j;
+	char *letters = arena_alloc(&a, 128 << 10);
+	(void)state;
+	memset(letters, 'h', 128 << 10);
+	letters[0] = '-';
+	letters[(128 << 10) - 1] = '\0';
+	struct strv argv = many(&a, "docker", letters, 45);
+	strv_push(&a, &argv, "push");
+	double begin = seconds();
+	judge(compile_one(&a, "docker push", false), "/usr/bin/docker", &argv, &a, &j);
+	assert_int_equal(j.verdict, EXEC_DENY);
+	judge(compile_one(&a, "docker push", true), "/usr/bin/docker", &argv, &a, &j);
+	assert_int_equal(j.verdict, EXEC_ALLOW);
+	assert_true(seconds() - begin < 2);
+}
+
 /* All that is looked at says "push", and what is meant comes after it. */
 static void test_hidden_subcommand(void **state)
 {
@@ -284,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_arguments),
 		cmocka_unit_test(test_many_options),
+		cmocka_unit_test(test_many_letters),
 		cmocka_unit_test(test_hidden_subcommand),
 		cmocka_unit_test(test_all_rules_at_once),
 		cmocka_unit_test(test_too_many),
