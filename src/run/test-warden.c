@@ -151,11 +151,17 @@ static void test_deaf(void **state)
 
 static void test_killed(void **state)
 {
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct warden_run run = WARDEN_RUN_INIT;
+	struct observation o = {.exec = {.mode = EXEC_ENFORCE}};
 	struct scene s;
 	(void)state;
 	begin(&s, "deaf");
 	until(&s, WARDEN_SERVING);
 	warden_kill(&s.w, "held something up");
+	warden_tell(&s.w, &run, &o, &a); /* of a run that has ended of it before its end is told */
+	assert_true(o.exec.warden_lost);
+	assert_string_equal(o.exec.lost_why, "held something up");
 	until(&s, WARDEN_GONE);
 	assert_string_equal(s.w.why, "held something up");
 	assert_false(s.expected);

@@ -164,8 +164,10 @@ static void tell_incidents(
 static bool is_ending(const struct warden *w)
 {
 	struct pollfd control = {.fd = w->control, .events = POLLIN};
-	return w->state == WARDEN_SERVING && poll(&control, 1, 0) > 0 &&
-		(control.revents & (POLLHUP | POLLERR));
+	bool has_left =
+		w->killed || /* by us: but the kernel takes one thing after the other from it */
+		(poll(&control, 1, 0) > 0 && (control.revents & (POLLHUP | POLLERR)));
+	return w->state == WARDEN_SERVING && has_left;
 }
 
 static void tell_end(const struct warden *w, const struct warden_run *r, struct observed_exec *o,
