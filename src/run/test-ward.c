@@ -147,6 +147,17 @@ static pid_t warden_pid(void)
 	return rig.engine->wards->warden.pid;
 }
 
+/* Of one that does so once: it has come so far that the next one will judge. */
+static void signal_first(int sig)
+{
+	uint64_t deadline = time_monotonic_us() + 60 * US_PER_SEC;
+	while (access(mark, F_OK) < 0) {
+		assert_true(time_monotonic_us() < deadline);
+		usleep(1000);
+	}
+	assert_int_equal(kill(warden_pid(), sig), 0);
+}
+
 /* It is dead when this returns, of which the loop has not heard. */
 static void kill_unseen(pid_t pid)
 {
@@ -208,7 +219,7 @@ static void test_killed_while_it_starts(void **state)
 		lives[i] = in_box(b);
 	until_awaited_by(3);
 	assert_int_equal(rig.engine->n_wards, 1);
-	kill(warden_pid(), SIGKILL);
+	signal_first(SIGKILL);
 	for (int i = 0; i < 3; i++)
 		exits_with(lives[i], 7);
 	until_wards(1);
@@ -224,7 +235,7 @@ static void test_killed_while_it_starts_for_one(void **state)
 	NEEDS_ROOT();
 	struct live *l = alone(policy("mute", true));
 	until_awaited_by(1);
-	kill(warden_pid(), SIGKILL);
+	signal_first(SIGKILL);
 	exits_with(l, 7);
 	assert_int_equal(stats().wardens_lost, 1);
 	until_wards(0);
@@ -238,7 +249,7 @@ static void test_stopped_while_it_starts(void **state)
 	struct box *b = rig_box(policy("mute", true));
 	struct live *l = in_box(b);
 	until_awaited_by(1);
-	kill(warden_pid(), SIGSTOP);
+	signal_first(SIGSTOP);
 	rig_reach(l, LIVE_ENDED);
 	assert_non_null(strstr(live_verdict_json(l), "was stopped by a signal"));
 	assert_int_equal(rig_end(l)->cause, CAUSE_SETUP_FAILED);
@@ -481,7 +492,7 @@ static void test_one_that_waits_is_cancelled(void **state)
 	live_cancel(goes, true, NULL, &e);
 	assert_int_equal(rig_end(goes)->cause, CAUSE_CANCELLED);
 	assert_int_equal(n_awaiting(), 1);
-	kill(warden_pid(), SIGKILL);
+	signal_first(SIGKILL);
 	exits_with(stays, 7);
 	remove_box(b);
 	unlink(mark);
