@@ -93,8 +93,8 @@ def test_more_runs_than_a_busy_warden_is_told_of(daemon, api):
     box = api.box(policy=POLICY)
     allowed(api, box)
     (warden,) = wardens(daemon)
-    with held(warden):
-        runs = [api.run(["true"], box=box, wait=False)["id"] for _ in range(120)]
+    with held(warden), contextlib.closing(api.connect()) as connection:
+        runs = [api.run(["true"], box=box, wait=False, connection=connection)["id"] for _ in range(120)]
         api.request("DELETE", f"/v1/runs/{runs[-1]}?wait=1&now=1").expect(200)
     assert {cause(api.ended(run)) for run in runs[:-1]} == {"ok"}
     assert wardens(daemon) == [warden]
