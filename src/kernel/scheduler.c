@@ -30,30 +30,3 @@ long scheduler_set_slice(uint64_t us)
 	attr.sched_runtime = us * 1000;
 	return sys_sched_setattr(0, &attr);
 }
-
-void scheduler_home_init(struct scheduler_home *ret)
-{
-	unsigned n = 0;
-	*ret = (struct scheduler_home){.size = 0};
-	int size = sys_sched_getaffinity(0, sizeof(ret->cpus), ret->cpus);
-	for (int i = 0; i < size / (int)sizeof(ret->cpus[0]); i++)
-		n += (unsigned)__builtin_popcountll(ret->cpus[i]);
-	if (n > 1)
-		ret->size = (uint32_t)size;
-}
-
-void scheduler_stay(struct scheduler_home *h)
-{
-	uint64_t one[SCHEDULER_CPUS_MAX / 64] = {0};
-	unsigned cpu;
-	if (h->stays || h->size == 0 || sys_getcpu(&cpu) < 0 || cpu >= h->size * 8)
-		return;
-	one[cpu / 64] = 1ull << cpu % 64;
-	h->stays = sys_sched_setaffinity(0, h->size, one) == 0;
-}
-
-void scheduler_roam(struct scheduler_home *h)
-{
-	if (h->stays)
-		h->stays = sys_sched_setaffinity(0, h->size, h->cpus) != 0;
-}

@@ -20,21 +20,4 @@ bool scheduler_is_usual(void);
  */
 long scheduler_set_slice(uint64_t us);
 
-/*
- * Who answers another process again and again does so sooner from the same CPU: no other one has to be woken, nor its
- * caches filled. The kernel sees that of pipes and notifications, not of signals.
- */
-#define SCHEDULER_CPUS_MAX 8192
-struct scheduler_home {
-	uint64_t cpus[SCHEDULER_CPUS_MAX / 64]; /* that this process may use */
-	uint32_t size; /* of that, in bytes; 0: there is no choice */
-	bool stays;
-};
-
-/* Learn the CPUs that this process may use; where there is one only, or too many, the others do nothing. */
-void scheduler_home_init(struct scheduler_home *ret);
-/* Stay on the CPU where it is, and use all of them again. Called again they do nothing. */
-void scheduler_stay(struct scheduler_home *h);
-void scheduler_roam(struct scheduler_home *h);
-
 #endif

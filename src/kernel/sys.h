@@ -540,17 +540,6 @@ static inline int sys_sched_setattr(pid_t pid, const struct sched_attr *attr)
 	return (int)sys3(SYS_sched_setattr, pid, SYS_PTR(attr), 0);
 }
 
-static inline int sys_getcpu(unsigned *ret_cpu)
-{
-	return (int)sys3(SYS_getcpu, SYS_PTR(ret_cpu), 0, 0);
-}
-
-/* How many bytes it wrote. */
-static inline int sys_sched_getaffinity(pid_t pid, size_t size, void *ret_mask)
-{
-	return (int)sys3(SYS_sched_getaffinity, pid, (long)size, SYS_PTR(ret_mask));
-}
-
 static inline int sys_sched_setaffinity(pid_t pid, size_t size, const void *mask)
 {
 	return (int)sys3(SYS_sched_setaffinity, pid, (long)size, SYS_PTR(mask));

@@ -81,56 +81,6 @@ static void real_time_is_left_alone(void)
 	REQUIRE(memcmp(&before, &after, sizeof(before)) == 0);
 }
 
-/* So many CPUs it may use; the lowest of them. */
-static int usable(unsigned *ret_first)
-{
-	uint64_t cpus[SCHEDULER_CPUS_MAX / 64] = {0};
-	int n = 0;
-	*ret_first = 0;
-	REQUIRE(sys_sched_getaffinity(0, sizeof(cpus), cpus) > 0);
-	for (unsigned i = SCHEDULER_CPUS_MAX; i-- > 0;)
-		if (cpus[i / 64] >> i % 64 & 1) {
-			*ret_first = i;
-			n++;
-		}
-	return n;
-}
-
-static void staying_and_roaming(void)
-{
-	struct scheduler_home home;
-	unsigned first, cpu;
-	int all = usable(&first);
-	if (all < 2)
-		_exit(NOT_HERE);
-	scheduler_home_init(&home);
-	for (int i = 0; i < 3; i++) {
-		scheduler_stay(&home);
-		scheduler_stay(&home);
-		REQUIRE(usable(&first) == 1 && sys_getcpu(&cpu) == 0 && cpu == first);
-		scheduler_roam(&home);
-		REQUIRE(usable(&first) == all);
-		scheduler_roam(&home);
-	}
-}
-
-/* Where there is one only nothing is asked of the kernel: what it was given meanwhile stays. */
-static void one_cpu_is_left_alone(void)
-{
-	struct scheduler_home home;
-	unsigned first;
-	uint64_t one[SCHEDULER_CPUS_MAX / 64] = {0};
-	int all = usable(&first);
-	uint64_t before[SCHEDULER_CPUS_MAX / 64];
-	REQUIRE(sys_sched_getaffinity(0, sizeof(before), before) > 0);
-	one[first / 64] = 1ull << first % 64;
-	REQUIRE(sys_sched_setaffinity(0, sizeof(one), one) == 0);
-	scheduler_home_init(&home);
-	REQUIRE(home.size == 0 && sys_sched_setaffinity(0, sizeof(before), before) == 0);
-	scheduler_stay(&home);
-	REQUIRE(usable(&first) == all && !home.stays);
-}
-
 #define TEST(name)                                                                                 \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
@@ -141,8 +91,6 @@ TEST(usual)
 TEST(batch_is_not_usual)
 TEST(slice)
 TEST(real_time_is_left_alone)
-TEST(staying_and_roaming)
-TEST(one_cpu_is_left_alone)
 
 int main(void)
 {
@@ -151,8 +99,6 @@ int main(void)
 		cmocka_unit_test(test_batch_is_not_usual),
 		cmocka_unit_test(test_slice),
 		cmocka_unit_test(test_real_time_is_left_alone),
-		cmocka_unit_test(test_staying_and_roaming),
-		cmocka_unit_test(test_one_cpu_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

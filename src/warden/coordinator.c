@@ -140,11 +140,14 @@ static void take_listener(struct coordinator *c, struct slot *slot)
 	int r = control_receive_listener(slot->socket, &listener, &terminal);
 	if (r == -EAGAIN)
 		return;
+	if (r >= 0)
+		slot->listener =
+			listener; /* closed with it: whoever waits there must not wait for ever */
 	if (r < 0 || watch(c, listener, slot->number) < 0) {
+		fd_close(r < 0 ? -1 : terminal);
 		slot_end(c, slot);
 		return;
 	}
-	slot->listener = listener;
 	slot->socket = fd_close(slot->socket);
 	if (slot->hint.fd < 0 && terminal >= 0)
 		hint_init_take(&slot->hint, c->proc, fd_take(&terminal));

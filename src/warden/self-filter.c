@@ -61,8 +61,6 @@ static const int allowed[] = {
 	SYS_tgkill,
 	SYS_setitimer,
 	SYS_getrusage,
-	SYS_getcpu,
-	SYS_sched_setaffinity,
 	SYS_timerfd_settime,
 	SYS_clock_gettime,
 	SYS_rt_sigaction,

@@ -17,7 +17,6 @@ void docket_init(struct docket *d, struct judge *judge, struct calls *calls)
 		.calls = calls,
 		.interrupt_first = notify_waits_killably(),
 		.line = BUF_INIT};
-	scheduler_home_init(&d->home);
 	d->last = &d->first;
 }
 
@@ -193,18 +192,6 @@ static int let_execute(struct docket *d, struct call *call)
 	return r;
 }
 
-/*
- * One task alone that executes is answered from its own CPU: its stop is told by a signal, which would wake us on
- * any. With more in flight the CPUs are better used by all.
- */
-static void choose_cpu(struct docket *d)
-{
-	if (d->calls->n_in_flight == 1)
-		scheduler_stay(&d->home);
-	else
-		scheduler_roam(&d->home);
-}
-
 /* What is asked for the record alone is asked while the kernel is at it. */
 static void hold(struct docket *d, struct call *call)
 {
@@ -219,7 +206,6 @@ static void hold(struct docket *d, struct call *call)
 	call->state = let_execute(d, call) == 0 ? CALL_CONTINUED : CALL_RELEASING;
 	judge_identify(d->judge, call);
 	calls_add(d->calls, call);
-	choose_cpu(d);
 	judge_detail(d->judge, call);
 	call->bytes = arena_size(&call->arena);
 	call->slot->held_bytes += call->bytes;
@@ -261,7 +247,6 @@ static void land(struct docket *d, struct call *call)
 	struct slot *slot = call->slot;
 	set_in_flight(call, false);
 	calls_remove(d->calls, call);
-	choose_cpu(d);
 	slot->held_bytes -= call->bytes;
 	if (slot->held_bytes < SLOT_HELD_MAX)
 		unpark(d, slot);

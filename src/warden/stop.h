@@ -2,7 +2,6 @@
 #ifndef WARDEN_STOP_H
 #define WARDEN_STOP_H
 
-#include "kernel/scheduler.h"
 #include "warden/judge.h"
 
 /*
@@ -14,7 +13,6 @@ struct docket {
 	struct judge *judge;
 	struct calls *calls;
 	bool interrupt_first; /* notify_waits_killably() */
-	struct scheduler_home home;
 	struct buf line; /* scratch */
 	struct call *first, **last; /* received, in their order */
 };
