@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,15 @@ int fd_close(int fd)
 void fd_closep(int *fd)
 {
 	*fd = fd_close(*fd);
+}
+
+int fd_poll_now(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	int n;
+	while ((n = poll(&p, 1, 0)) < 0 && errno == EINTR)
+		;
+	return n < 0 ? -1 : p.revents;
 }
 
 int fd_write_all(int fd, const void *data, size_t size)

@@ -24,6 +24,12 @@ static inline int fd_take(int *fd)
 	return taken;
 }
 
+/*
+ * What poll(2) says of @fd and @events without waiting, a signal that comes meanwhile or not: revents, 0 for nothing, -1
+ * with errno.
+ */
+int fd_poll_now(int fd, short events);
+
 /* Write all @size bytes, through EINTR and short writes. 0, or -1 with errno (EAGAIN too). */
 int fd_write_all(int fd, const void *data, size_t size);
 

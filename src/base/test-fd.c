@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,6 +55,34 @@ static int teardown(void **state)
 	bool cleaned = chdir("/") == 0 && rmdir(p->dir) == 0;
 	free(p);
 	return leaked || !cleaned ? -1 : 0;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Signals that are handled interrupt also a poll(2) that does not wait. */
+static void test_poll_now(void **state)
+{
+	const struct sigaction handled = {.sa_handler = on_alarm}, usual = {.sa_handler = SIG_DFL};
+	const struct itimerval often = {{0, 20}, {0, 20}}, never = {{0, 0}, {0, 0}};
+	int ends[2];
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(sigaction(SIGALRM, &handled, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	int wrong = 0;
+	for (int i = 0; i < 200000; i++)
+		wrong += fd_poll_now(ends[0], POLLIN) != 0 ||
+			fd_poll_now(ends[1], POLLOUT) != POLLOUT;
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &usual, NULL);
+	assert_int_equal(wrong, 0);
+	fd_close(ends[1]);
+	assert_int_equal(fd_poll_now(ends[0], POLLIN), POLLHUP);
+	fd_close(ends[0]);
+	assert_int_equal(fd_poll_now(ends[0], POLLIN), POLLNVAL);
 }
 
 static void write_file(const char *name, const char *text)
@@ -305,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_poll_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_through_interruptions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_text, setup, teardown),

@@ -56,8 +56,7 @@ static void take_event(const struct sink *s)
 /* Without a way to say that it must not block, PIPE_BUF bytes fit into a pipe that poll calls writable. */
 static ssize_t write_bounded(int fd, const char *bytes, size_t size)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	if (poll(&p, 1, 0) == 0) {
+	if (fd_poll_now(fd, POLLOUT) == 0) {
 		errno = EAGAIN;
 		return -1;
 	}

@@ -102,7 +102,8 @@ static void wait_populated(int events, uint64_t deadline_us)
 	uint64_t populated;
 	while (cgroup_reread(events, text, sizeof(text)) > 0 &&
 		cgroup_text_key(text, "populated", &populated) == 0 && populated != 0) {
-		if (cgroup_wait_change(events, left_ms(deadline_us)) <= 0)
+		int n = cgroup_wait_change(events, left_ms(deadline_us));
+		if (n == 0 || (n < 0 && errno != EINTR))
 			return;
 	}
 }
@@ -116,7 +117,8 @@ static void wait_each(int procs, uint64_t deadline_us)
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if ((fd < 0 && errno != ESRCH) || left_ms(deadline_us) == 0)
 			return;
-		if (fd >= 0 && poll(&p, 1, left_ms(deadline_us)) <= 0)
+		int n = fd < 0 ? 1 : poll(&p, 1, left_ms(deadline_us));
+		if (n == 0 || (n < 0 && errno != EINTR))
 			return;
 	}
 }

@@ -59,9 +59,10 @@ static void lose_sink(struct output_stream *s)
 /* True at once where nothing has to be waited for, or where a write will say so by itself. */
 static bool is_writable_now(const struct output_stream *s)
 {
-	struct pollfd p = {.fd = s->number, .events = POLLOUT};
-	return s->sink_epoll < 0 || s->sink_fd >= 0 || s->sink_is_socket ||
-		(poll(&p, 1, 0) == 1 && p.revents & (POLLOUT | POLLERR | POLLHUP));
+	if (s->sink_epoll < 0 || s->sink_fd >= 0 || s->sink_is_socket)
+		return true;
+	int seen = fd_poll_now(s->number, POLLOUT);
+	return seen > 0 && (seen & (POLLOUT | POLLERR | POLLHUP));
 }
 
 /* Without a way to say that it must not block, PIPE_BUF bytes fit into a pipe that poll calls writable. */

@@ -63,8 +63,7 @@ static void copy_size(const struct relay *r)
  */
 static bool is_taken(const struct relay *r)
 {
-	struct pollfd p = {.fd = r->pty.slave, .events = POLLIN};
-	return poll(&p, 1, 0) == 0;
+	return fd_poll_now(r->pty.slave, POLLIN) == 0;
 }
 
 static char end_of_file(const struct relay *r)
@@ -103,8 +102,7 @@ static void end_input(struct relay *r)
 
 static bool is_readable_now(const struct relay *r)
 {
-	struct pollfd p = {.fd = r->input, .events = POLLIN};
-	return r->input_own || poll(&p, 1, 0) == 1;
+	return r->input_own || fd_poll_now(r->input, POLLIN) > 0;
 }
 
 /* One buffer; false if there is nothing now. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -163,11 +162,8 @@ static void tell_incidents(
  */
 static bool is_ending(const struct warden *w)
 {
-	struct pollfd control = {.fd = w->control, .events = POLLIN};
-	bool has_left =
-		w->killed || /* by us: but the kernel takes one thing after the other from it */
-		(poll(&control, 1, 0) > 0 && (control.revents & (POLLHUP | POLLERR)));
-	return w->state == WARDEN_SERVING && has_left;
+	/* killed by us: but the kernel takes one thing after the other from it */
+	return w->state == WARDEN_SERVING && (w->killed || warden_has_left(w));
 }
 
 static void tell_end(const struct warden *w, const struct warden_run *r, struct observed_exec *o,

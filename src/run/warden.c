@@ -291,11 +291,15 @@ static void on_process(uv_poll_t *handle, int status, int events)
 	w->hooks.gone(w, w->expected);
 }
 
+static bool is_hung_up(int socket)
+{
+	int seen = fd_poll_now(socket, 0);
+	return seen > 0 && (seen & (POLLHUP | POLLERR));
+}
+
 bool warden_has_left(const struct warden *w)
 {
-	struct pollfd control = {.fd = w->control};
-	return w->state == WARDEN_GONE ||
-		(poll(&control, 1, 0) > 0 && (control.revents & (POLLHUP | POLLERR)));
+	return w->state == WARDEN_GONE || is_hung_up(w->control);
 }
 
 /* Who is stopped holds up every exec of its runs, and the processes that it traces. */

@@ -259,8 +259,8 @@ static bool is_behind(const struct attachment *a)
  */
 static bool is_gone(const struct attachment *a)
 {
-	struct pollfd p = {.fd = a->fd};
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+	int seen = fd_poll_now(a->fd, 0);
+	return seen > 0 && (seen & POLLHUP);
 }
 
 /* Not so many at a time that others have to wait. False when the client is gone. */

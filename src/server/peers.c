@@ -108,8 +108,7 @@ static unsigned depth_of(pid_t pid)
 #endif
 static bool is_alive_still(int peer_pidfd)
 {
-	struct pollfd ended = {.fd = peer_pidfd, .events = POLLIN};
-	return peer_pidfd < 0 || poll(&ended, 1, 0) == 0;
+	return peer_pidfd < 0 || fd_poll_now(peer_pidfd, POLLIN) == 0;
 }
 
 static bool is_scarcity(int errnum)
