@@ -189,8 +189,12 @@ def test_bodies_are_bounded_together(daemon, api):
         for connection in waiting:
             connection.sendall(b"POST /v1/boxes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (16 * MIB))
             connection.sendall(b" " * (16 * MIB - 1))
-        wait_until(lambda: resident(daemon.pid) > 60 * 1024, what="the bodies")
-        answer = api.request("POST", "/v1/runs", {"argv": ["true"]})
+        def refused():
+            answer = api.request("POST", "/v1/runs", {"argv": ["true"]})
+            return answer if answer.status == 503 else None
+
+        answer = wait_until(refused, what="the bodies")
+        assert resident(daemon.pid) > 60 * 1024
         answer.problem(503, "unavailable")
         assert answer.headers["Retry-After"] == "1"
         for connection in waiting:
