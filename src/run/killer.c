@@ -73,6 +73,14 @@ void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured)
 	watch_arm(w, TIMER_BOUND, KILL_BOUND_US);
 }
 
+void killer_kill_for_output(struct watch *w, uint64_t seen)
+{
+	if (w->state == WATCH_STARTING)
+		w->early_output = seen;
+	else
+		killer_kill(w, ACT_OUTPUT_LIMIT, seen);
+}
+
 void killer_finish(struct watch *w)
 {
 	kill_everything(w);

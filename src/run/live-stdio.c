@@ -26,7 +26,7 @@ static void on_output(void *data, int stream, const char *bytes, size_t size, ui
 static void on_output_limit(void *data)
 {
 	struct body *b = data;
-	killer_kill(&b->watch, ACT_OUTPUT_LIMIT, b->output.seen_bytes);
+	killer_kill_for_output(&b->watch, b->output.seen_bytes);
 }
 
 /* Only a limit that was asked for ends a run; the default one bounds what the record keeps. */

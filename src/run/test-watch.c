@@ -46,6 +46,29 @@ static void test_the_wall_time_out_stops(void **state)
 	assert_true(t->o.acts[0].measured >= SOON_US);
 }
 
+/* Kept from the CPU beyond the deadline, we find the timer and the end that came before it. */
+static void test_what_ended_in_time_is_not_late(void **state)
+{
+	struct run_of_test *t = *state;
+	siginfo_t info;
+	limit(t, LIMIT_TIMEOUT, SOON_US);
+	limit(t, LIMIT_IDLE_TIMEOUT, SOON_US);
+	watch_processes(&t->w);
+	watch_arm(&t->w, TIMER_WALL, SOON_US);
+	watch_arm(&t->w, TIMER_IDLE, SOON_US);
+	assert_int_equal(kill(t->payload, SIGUSR1), 0);
+	assert_int_equal(waitid(P_PID, (id_t)t->payload, &info, WEXITED | WNOWAIT), 0);
+	pass_time(t, US_PER_SEC);
+	t->output.last_us = time_monotonic_us() - US_PER_SEC;
+	uint64_t due = time_monotonic_us() + 3 * SOON_US;
+	while (time_monotonic_us() < due)
+		;
+	run_until(t, WATCH_ENDING);
+	assert_int_equal(t->o.n_acts, 0);
+	assert_int_equal(t->o.term_signal, SIGUSR1);
+	t->payload = 0;
+}
+
 /* A job that was stopped has that time left over. */
 static void test_the_time_as_a_stopped_job_does_not_count(void **state)
 {
@@ -232,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUN_TEST(test_the_wall_time_out_stops),
+		RUN_TEST(test_what_ended_in_time_is_not_late),
 		RUN_TEST(test_the_time_as_a_stopped_job_does_not_count),
 		RUN_TEST(test_silence_stops),
 		RUN_TEST(test_silence_that_is_none),

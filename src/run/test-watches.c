@@ -397,6 +397,29 @@ static void test_a_kill_while_it_starts(void **state)
 	assert_int_equal(r->o.acts[0].cancel_uid, 88);
 }
 
+/* Who writes has started: the news of that may come after the output. */
+static void test_too_much_output_while_it_starts(void **state)
+{
+	struct many *m = *state;
+	struct one *r = &m->one[0];
+	open_group(m, r);
+	r->subject.kept = true;
+	init_watch(m, r);
+	r->subject.payload = start_process(
+		r->group, &(struct behaviour){.exit_code = -1}, &r->subject.payload_pidfd);
+	killer_kill_for_output(&r->w, 1234);
+	assert_int_equal(r->o.n_acts, 0);
+	assert_int_equal(r->w.state, WATCH_STARTING);
+	watch_started(&r->w);
+	assert_int_equal(r->w.state, WATCH_KILLING);
+	run_out(m);
+	ended(r);
+	assert_int_equal(r->o.term_signal, SIGKILL);
+	assert_int_equal(r->o.n_acts, 1);
+	assert_int_equal(r->o.acts[0].reason, ACT_OUTPUT_LIMIT);
+	assert_int_equal(r->o.acts[0].measured, 1234);
+}
+
 static void on_kill(void *data)
 {
 	note(data, 'k');
@@ -549,6 +572,7 @@ int main(void)
 		TEST(test_what_fails_before_there_is_anybody),
 		TEST(test_what_fails_with_a_parked_process),
 		TEST(test_a_kill_while_it_starts),
+		TEST(test_too_much_output_while_it_starts),
 		TEST(test_a_kill_before_there_is_anybody),
 		TEST(test_the_box_goes_while_it_starts),
 		TEST(test_the_box_goes_while_it_runs),

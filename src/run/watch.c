@@ -87,12 +87,31 @@ static bool is_alive(const struct watch *w)
 	return w->state == WATCH_STARTING || w->state == WATCH_RUNNING;
 }
 
+/*
+ * libuv has timers before events. Who was kept from the CPU finds both, and what had happened in time
+ * is not to be taken for late: events go first, once.
+ */
+static bool events_were_first(struct watch *w, enum watch_timer timer)
+{
+	if (w->looked & 1u << timer)
+		return true;
+	w->looked |= 1u << timer;
+	watch_arm(w, timer, 1); /* with 0 it would be due before any event */
+	return false;
+}
+
+static void wait_on(struct watch *w, enum watch_timer timer, uint64_t us)
+{
+	w->looked &= ~(1u << timer);
+	watch_arm(w, timer, us);
+}
+
 static void on_wall(struct watch *w)
 {
 	uint64_t limit = limit_of(w, LIMIT_TIMEOUT)->value, now = watch_now_us(w);
 	if (now < limit)
-		watch_arm(w, TIMER_WALL, limit - now); /* we were stopped for a while */
-	else
+		wait_on(w, TIMER_WALL, limit - now); /* we were stopped for a while */
+	else if (events_were_first(w, TIMER_WALL))
 		killer_stop(w, ACT_WALL_TIMEOUT, now);
 }
 
@@ -105,8 +124,8 @@ static void on_idle(struct watch *w)
 		output->last_us = time_monotonic_us();
 	uint64_t silent = time_monotonic_us() - output->last_us;
 	if (silent < limit)
-		watch_arm(w, TIMER_IDLE, limit - silent);
-	else
+		wait_on(w, TIMER_IDLE, limit - silent);
+	else if (events_were_first(w, TIMER_IDLE))
 		killer_stop(w, ACT_IDLE_TIMEOUT, silent);
 }
 
@@ -338,6 +357,8 @@ void watch_started(struct watch *w)
 	arm_limits(w);
 	if (w->at.prompt && w->at.group)
 		group_get_ready(w->at.group);
+	if (w->early_output)
+		killer_kill_for_output(w, w->early_output);
 }
 
 void watch_failed(struct watch *w, const struct setup_failure *failure)

@@ -135,7 +135,10 @@ struct watch {
 	uint64_t started_us; /* monotonic, of the spawn */
 	uint64_t stopped_us; /* how long we were stopped as a job: no limit counts that */
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
+	uint64_t
+		early_output; /* more than may be written was, before we knew of the start; 0: no */
 	unsigned oom_looks, empty_looks, traced_looks;
+	unsigned looked; /* timers, as bits, that are due and have let events go first */
 	struct timeline *timeline; /* NULL in the first 100 ms, and where nothing can be counted */
 	uint64_t timeline_cpu_us; /* CPU time of our own after the last point */
 	uint64_t timeline_told_us; /* when the hook had it last */
@@ -198,6 +201,11 @@ void killer_record(
 void killer_stop(struct watch *w, enum act_reason reason, uint64_t measured);
 /* KILL to all now. Legal in each state; without effect from KILLING on. */
 void killer_kill(struct watch *w, enum act_reason reason, uint64_t measured);
+/*
+ * It has written @seen bytes, more than it may: KILL to all. Who writes has started, so that in STARTING
+ * only the news of that is missing, and waited for.
+ */
+void killer_kill_for_output(struct watch *w, uint64_t seen);
 /* The box is complete only now, after KILL was sent to what there was of it: send it to the rest. */
 void killer_finish(struct watch *w);
 /* The caller's INT, TERM or HUP: the first is passed on, the second kills. */
