@@ -36,6 +36,7 @@ struct foreground {
 		refusal; /* why the payload was not started; what NULL: no reason of a warden */
 	uv_poll_t maker, signals;
 	int signal_fd;
+	bool over; /* nobody is left to pass a signal on to */
 	/* What came before the program ran, and is acted on when it does. */
 	struct early_signals {
 		sigset_t others; /* to be passed on */

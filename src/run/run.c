@@ -75,7 +75,7 @@ static void on_output(void *data, int stream, const char *bytes, size_t size, ui
 static void on_output_limit(void *data)
 {
 	struct foreground *f = data;
-	killer_kill(&f->watch, ACT_OUTPUT_LIMIT, f->output.seen_bytes);
+	killer_kill_for_output(&f->watch, f->output.seen_bytes);
 }
 
 /* Only a limit that was asked for ends a run; the default one bounds what the log keeps. */
@@ -127,6 +127,13 @@ void run_network(bool new_network)
 	spawn_network(&run.spawn, new_network);
 }
 
+static void poll_fd(struct foreground *f, uv_poll_t *handle, int fd, uv_poll_cb callback)
+{
+	handle->data = f;
+	if (uv_poll_init(&f->loop, handle, fd) == 0)
+		uv_poll_start(handle, UV_READABLE, callback);
+}
+
 /* The event loop and the signals: what the payload may not run without. */
 static int open_loop(struct foreground *f, struct error *e)
 {
@@ -134,7 +141,10 @@ static int open_loop(struct foreground *f, struct error *e)
 	if (r < 0)
 		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
 	f->signal_fd = signals_open();
-	return f->signal_fd < 0 ? error_set(e, BLAME_HOST, errno, "cannot wait for signals") : 0;
+	if (f->signal_fd < 0)
+		return error_set(e, BLAME_HOST, errno, "cannot wait for signals");
+	poll_fd(f, &f->signals, f->signal_fd, signals_read);
+	return 0;
 }
 
 static void wake_up(void *data)
@@ -236,17 +246,9 @@ static void on_maker(uv_poll_t *handle, int status, int events)
 	signals_act_on_early(f);
 }
 
-static void poll_fd(struct foreground *f, uv_poll_t *handle, int fd, uv_poll_cb callback)
-{
-	handle->data = f;
-	if (uv_poll_init(&f->loop, handle, fd) == 0)
-		uv_poll_start(handle, UV_READABLE, callback);
-}
-
 static void watch_run(struct foreground *f)
 {
 	const struct run_hooks *hooks = &f->request->hooks;
-	poll_fd(f, &f->signals, f->signal_fd, signals_read);
 	watch_begin(&f->watch);
 	poll_fd(f, &f->maker, f->spawn.subject.maker_pidfd, on_maker);
 	if (f->request->plan->capture)
@@ -300,7 +302,6 @@ static void wait_gone(struct foreground *f)
 {
 	while (f->watch.at.o && f->watch.state == WATCH_SETTLING)
 		uv_run(&f->loop, UV_RUN_DEFAULT);
-	f->signal_fd = fd_close(f->signal_fd);
 }
 
 void run_settle(struct error *ret_left)
@@ -315,6 +316,7 @@ void run_settle(struct error *ret_left)
 		if (f->group)
 			group_close(f->group, ret_left);
 		wait_gone(f);
+		f->over = true;
 		foreground_close_warden(f);
 		terminal_close(&f->terminal, killed);
 	}

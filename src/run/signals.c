@@ -70,7 +70,6 @@ static void on_child(struct foreground *f)
 	struct subject *s = &f->spawn.subject;
 	siginfo_t info = {0};
 	bool tty = f->request->plan->tty;
-	warden_look(&f->warden);
 	if (w->state != WATCH_RUNNING || s->payload_reaped ||
 		!(tty || terminal_is_shared(&f->terminal)))
 		return;
@@ -145,6 +144,10 @@ static void on_signal(struct foreground *f, const struct signalfd_siginfo *s)
 	bool from_kernel = s->ssi_code > 0; /* SI_KERNEL: the terminal */
 	pid_t pid = from_kernel ? 0 : (pid_t)s->ssi_pid;
 	bool ending = f->watch.state > WATCH_RUNNING || f->early.cancel;
+	if (sig == SIGCHLD)
+		warden_look(&f->warden); /* whatever the state: a stopped one holds up all others */
+	if (f->over)
+		return;
 	if (f->request->plan->tty && relay_signal(&f->relay, sig, ending))
 		return;
 	if (sig == SIGTSTP && from_kernel)

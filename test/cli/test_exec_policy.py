@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -282,6 +283,18 @@ def test_warden_is_lost_among_execs(bulkhead, number):
         r.verdict = bulkhead.read_verdict(process.verdict_path)
     r.expect("ok", 0)
     assert r.stdout == b"over\n" and r.verdict["exec"]["warden_lost"]
+
+
+def test_warden_stops_before_it_serves(bulkhead):
+    """Nobody waits for the ten seconds that it may take to get ready."""
+    elsewhere = bulkhead.directory("elsewhere")
+    shutil.copy(bulkhead.path, elsewhere / "bulkhead")
+    bulkhead.file("bulkhead-warden", "#!/bin/sh\nkill -STOP $$\n", mode=0o755, below=elsewhere)
+    bulkhead.path = str(elsewhere / "bulkhead")
+    r = bulkhead.run(*policy(bulkhead), "--", "true")
+    r.expect("setup_failed", 125)
+    assert "was stopped by a signal" in r.err, r.err
+    assert r.duration < seconds(5)
 
 
 def test_time_out(bulkhead):
