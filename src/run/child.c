@@ -12,23 +12,33 @@
 #define P_PIDFD 3
 #endif
 
+/* From one look at one that is held up to the next: twice as long each time. */
+#define LOOK_MS       1
+#define MAX_DOUBLINGS 6
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct child *c = handle->data;
-	c->closing = false;
+	c->closing--;
 	if (!c->closed)
 		return;
 	handle->data = c->closed_data;
 	c->closed(handle);
 }
 
-/* The handle first: libuv takes the number of a closed descriptor off its epoll once more. */
+static void close_handles(struct child *c)
+{
+	c->closing = 2;
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+	uv_close((uv_handle_t *)&c->look, on_closed);
+}
+
+/* The handles first: libuv takes the number of a closed descriptor off its epoll once more. */
 static void let_go(struct child *c)
 {
 	if (c->pidfd < 0)
 		return;
-	c->closing = true;
-	uv_close((uv_handle_t *)&c->poll, on_closed);
+	close_handles(c);
 	c->pidfd = fd_close(c->pidfd);
 }
 
@@ -36,22 +46,44 @@ int child_take(struct child *c)
 {
 	if (c->pidfd < 0)
 		return -1;
-	c->closing = true;
-	uv_close((uv_handle_t *)&c->poll, on_closed);
+	close_handles(c);
 	return fd_take(&c->pidfd);
+}
+
+static void look(struct child *c);
+
+static void on_look(uv_timer_t *timer)
+{
+	look(timer->data);
+}
+
+/* Its pidfd is readable all the time: to wait for that would be a loop that never sleeps. */
+static void wait_for_tracer(struct child *c)
+{
+	unsigned n = c->looks < MAX_DOUBLINGS ? c->looks : MAX_DOUBLINGS;
+	uv_poll_stop(&c->poll);
+	uv_timer_start(&c->look, on_look, (uint64_t)LOOK_MS << n, 0);
+	if (c->looks++ == 0 && c->held_up)
+		c->held_up(c);
+}
+
+static void look(struct child *c)
+{
+	siginfo_t info = {0};
+	long r = sys_waitid(P_PIDFD, c->pidfd, &info, WEXITED | WNOHANG, NULL);
+	if (r == 0 && info.si_pid == 0) {
+		wait_for_tracer(c);
+		return;
+	}
+	let_go(c);
+	c->ended(c, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events)
 {
-	struct child *c = handle->data;
-	siginfo_t info = {0};
 	(void)status;
 	(void)events;
-	long r = sys_waitid(P_PIDFD, c->pidfd, &info, WEXITED | WNOHANG, NULL);
-	if (r == 0 && info.si_pid == 0)
-		return;
-	let_go(c);
-	c->ended(c, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
+	look(handle->data);
 }
 
 /* There is no way to be told of its end: it is made to come at once. */
@@ -66,7 +98,9 @@ int child_watch_take(struct child *c, uv_loop_t *loop, int pidfd)
 {
 	int r = uv_poll_init(loop, &c->poll, pidfd);
 	if (r == 0) {
-		c->poll.data = c;
+		uv_timer_init(loop, &c->look);
+		c->poll.data = c->look.data = c;
+		c->looks = 0;
 		c->pidfd = pidfd;
 		uv_poll_start(&c->poll, UV_READABLE, on_readable);
 		return 0;
@@ -81,6 +115,11 @@ void child_signal(const struct child *c, int sig)
 {
 	if (c->pidfd >= 0)
 		sys_pidfd_send_signal(c->pidfd, sig, NULL, 0);
+}
+
+bool child_has_ended(const struct child *c)
+{
+	return c->pidfd < 0 || c->looks > 0;
 }
 
 unsigned child_fini(struct child *c, uv_close_cb closed, void *data)

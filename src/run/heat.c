@@ -71,8 +71,8 @@ void heat_complain(const struct parked *p, const char *what)
 
 /* ---- its end ---- */
 
-/* Both of them are reaped. */
-static void over(struct parked *p)
+/* Nothing of it is alive. */
+static void tell_end(struct parked *p)
 {
 	static const struct setup_failure killed = {.stage = SETUP_BOX,
 		.blame = BLAME_HOST,
@@ -80,6 +80,12 @@ static void over(struct parked *p)
 	if (p->state == PARKED_HEATING && !p->heat->forked) /* its socket may not have told yet */
 		heat_complain(p, warm_fault_text(WARM_GONE));
 	parked_tell_failed(p, &killed);
+}
+
+/* Both of them are reaped. */
+static void over(struct parked *p)
+{
+	tell_end(p);
 	parked_go_down(p);
 }
 
@@ -98,10 +104,34 @@ static void on_ended(struct child *c, int status)
 		over(h->parked);
 }
 
+static bool has_ended(const struct heat *h)
+{
+	return child_has_ended(&h->payload) && child_has_ended(&h->init) &&
+		child_has_ended(&h->payload_back) && child_has_ended(&h->init_back);
+}
+
+/*
+ * Whoever traces it is in its box. One of its own goes now, with the tracer. In one that is kept the tracer may be a run that
+ * lives for long: nobody waits for that but what is left of it here.
+ */
+static void on_held_up(struct child *c)
+{
+	struct heat *h = c->data;
+	struct parked *p = h->parked;
+	heat_kill(p);
+	if (!has_ended(h))
+		return;
+	tell_end(p);
+	p->state = PARKED_DOWN;
+	p->pool = NULL;
+	p->body = NULL;
+}
+
 bool heat_is_dying(const struct heat *h)
 {
-	bool init_ended = !h->forked && h->init.pidfd < 0;
-	return h->runs && (h->warm.state == WARM_FAILED || h->payload.pidfd < 0 || init_ended);
+	bool init_ended = !h->forked && child_has_ended(&h->init);
+	return h->runs &&
+		(h->warm.state == WARM_FAILED || child_has_ended(&h->payload) || init_ended);
 }
 
 void heat_kill(struct parked *p)
@@ -152,6 +182,7 @@ static void take_back_one(struct heat *h, struct child *c, int *pidfd)
 		return;
 	c->data = h;
 	c->ended = on_ended;
+	c->held_up = on_held_up;
 	child_watch_take(c, h->parked->engine->loop, fd_take(pidfd));
 }
 
@@ -291,6 +322,7 @@ bool heat_adopt_take(struct parked *p, pid_t pid, int pidfd)
 	h->payload_pid = pid;
 	h->payload.data = h;
 	h->payload.ended = on_ended;
+	h->payload.held_up = on_held_up;
 	return child_watch_take(&h->payload, p->engine->loop, pidfd) == 0;
 }
 

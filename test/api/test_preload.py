@@ -211,6 +211,10 @@ def python(api, code, **members):
     return api.run(["python3", "-c", code], policy="warm", **members)
 
 
+def cpu_seconds(pid):
+    return int(read(pid, "schedstat").split()[0]) / 1e9
+
+
 def count(api, what):
     return api.get("/v1/stats")[what]
 
@@ -382,6 +386,44 @@ def test_a_fork_that_kills_all_it_can_ends_no_other_run(daemon, forking):
         assert cause(python(forking, "import os; os.kill(-1, 9)")) in ("ok", "crash", "external_kill")
         for _ in range(SIZE):
             assert exit_code(python(forking, "raise SystemExit(4)")) == 4
+
+
+HOLD = """
+import ctypes, os, sys
+ptrace, seize, held = ctypes.CDLL(None).ptrace, 0x4206, []
+ptrace.argtypes = [ctypes.c_long] * 4
+for pid in sorted(int(name) for name in os.listdir('/proc') if name.isdigit()):
+    if pid not in (1, os.getpid()) and ptrace(seize, pid, 0, 0) == 0:
+        os.kill(pid, 9)
+        held.append(pid)
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_fork_cannot_trace_others(forking):
+    assert forking.out(python(forking, HOLD)) == "0\n"
+
+
+def test_a_fork_that_holds_up_the_ends_of_others(place, daemon, api):
+    """
+    Of a program that does not protect itself and its forks: one traces and kills them all, and takes no end of theirs. It is the
+    daemon that must not wait for that, nor go round and round.
+    """
+    policy(place, [helper("forks")], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    run = python(api, HOLD, wait=False, stdin={"open": True})
+    held = wait_until(lambda: api.out(run), 20, "one that holds others up")
+    assert int(held) >= SIZE
+    for _ in range(SIZE):
+        assert exit_code(python(api, "raise SystemExit(4)")) == 4
+    before = cpu_seconds(daemon.pid)
+    time.sleep(1)  # in which one that goes round and round would take all of it
+    assert cpu_seconds(daemon.pid) - before < 0.3
+    api.checked(api.request("DELETE", f"/v1/runs/{run['id']}?wait=1&now=1").expect(200).json)
+    await_pool(api)
+    wait_until(lambda: len(daemon.inits()) == 1, what="the end of the box in which they were")
 
 
 def test_a_program_with_threads_is_not_forked(place, daemon, api):
