@@ -261,6 +261,41 @@ static void test_no_run_without_a_warden(void **state)
 	end(&s);
 }
 
+static void stop_polling(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	uv_poll_stop(handle);
+}
+
+/* The loop can watch the process, and not the socket: for it there is a handle with that number already. */
+static void test_nobody_can_listen(void **state)
+{
+	struct scene s;
+	uv_poll_t other;
+	int ends[2];
+	static const struct policy_exec policy = {.mode = EXEC_ENFORCE};
+	const struct warden_hooks hooks = {.ready = on_ready, .gone = on_gone, .data = &s};
+	struct error e = ERROR_INIT;
+	(void)state;
+	s = (struct scene){0};
+	uv_loop_init(&s.loop);
+	uv_timer_init(&s.loop, &s.look);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(uv_poll_init(&s.loop, &other, ends[0]), 0);
+	uv_poll_start(&other, UV_READABLE, stop_polling);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(warden_start(&s.w, &s.loop, &policy, "/bin", &hooks, &e), 0);
+	assert_int_equal(s.w.control, ends[0]);
+	until(&s, WARDEN_GONE);
+	assert_false(s.expected);
+	assert_int_equal(s.ready, 0);
+	assert_string_equal(s.w.why, "could not be listened to, and was killed");
+	uv_close((uv_handle_t *)&other, NULL);
+	end(&s);
+}
+
 static void test_long_path(void **state)
 {
 	struct scene s = {0};
@@ -291,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_board),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_no_run_without_a_warden),
+		cmocka_unit_test(test_nobody_can_listen),
 		cmocka_unit_test(test_long_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

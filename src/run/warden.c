@@ -129,20 +129,30 @@ static void on_process(uv_poll_t *handle, int status, int events);
 static void on_answer(uv_poll_t *handle, int status, int events);
 static void on_bound(uv_timer_t *handle);
 
+/* One that is watched, and cannot be listened to, is lost like one that has died: the loop has handles of it. */
 static int watch_it(struct warden *w, uv_loop_t *loop, struct error *e)
 {
 	int r = uv_poll_init(loop, &w->process, w->pidfd);
-	if (r == 0)
-		r = uv_poll_init(loop, &w->answers, w->control);
 	if (r < 0)
 		return error_set(e, BLAME_HOST, -r, "cannot watch the warden");
 	uv_timer_init(loop, &w->bound);
 	w->process.data = w->answers.data = w->bound.data = w;
 	uv_poll_start(&w->process, UV_READABLE, on_process);
-	uv_poll_start(&w->answers, UV_READABLE, on_answer);
 	uv_update_time(loop);
 	uv_timer_start(&w->bound, on_bound, READY_MS, 0);
+	w->state = WARDEN_STARTING;
+	w->listening = uv_poll_init(loop, &w->answers, w->control) == 0;
+	if (w->listening)
+		uv_poll_start(&w->answers, UV_READABLE, on_answer);
+	else
+		warden_kill(w, "could not be listened to, and was killed");
 	return 0;
+}
+
+static void stop_listening(struct warden *w)
+{
+	if (w->listening)
+		uv_poll_stop(&w->answers);
 }
 
 static void kill_and_reap(struct warden *w)
@@ -176,10 +186,8 @@ int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *po
 		return -1;
 	w->control = fd_take(&ours);
 	w->hooks = *hooks;
-	if (tell_start(w, policy, path_of_box, e) == 0 && watch_it(w, loop, e) == 0) {
-		w->state = WARDEN_STARTING;
+	if (tell_start(w, policy, path_of_box, e) == 0 && watch_it(w, loop, e) == 0)
 		return 0;
-	}
 	kill_and_reap(w);
 	w->control = fd_close(w->control);
 	w->pidfd = fd_close(w->pidfd);
@@ -286,7 +294,7 @@ static void on_process(uv_poll_t *handle, int status, int events)
 	w->expected = w->state == WARDEN_DRAINING;
 	w->state = WARDEN_GONE;
 	uv_poll_stop(handle);
-	uv_poll_stop(&w->answers);
+	stop_listening(w);
 	uv_timer_stop(&w->bound);
 	w->hooks.gone(w, w->expected);
 }
@@ -317,7 +325,7 @@ void warden_shut_down(struct warden *w)
 	if (w->state != WARDEN_STARTING && w->state != WARDEN_SERVING)
 		return;
 	w->state = WARDEN_DRAINING;
-	uv_poll_stop(&w->answers);
+	stop_listening(w);
 	shutdown(w->control, SHUT_RDWR);
 	uv_update_time(w->bound.loop);
 	uv_timer_start(&w->bound, on_bound, WARDEN_DRAIN_MS, 0);
@@ -333,11 +341,12 @@ static void on_closed(uv_handle_t *handle)
 void warden_close(struct warden *w, void (*closed)(struct warden *w))
 {
 	uv_handle_t *const handles[] = {
-		(uv_handle_t *)&w->process, (uv_handle_t *)&w->answers, (uv_handle_t *)&w->bound};
+		(uv_handle_t *)&w->process, (uv_handle_t *)&w->bound, (uv_handle_t *)&w->answers};
+	size_t n = w->state == WARDEN_NONE ? 0 : w->listening ? 3 : 2;
 	w->closed = closed;
 	kill_and_reap(w);
 	/* the handles first: libuv takes the number of a closed descriptor off its epoll once more */
-	for (size_t i = 0; i < 3 && w->state != WARDEN_NONE; i++) {
+	for (size_t i = 0; i < n; i++) {
 		w->n_handles++;
 		uv_close(handles[i], on_closed);
 	}

@@ -43,6 +43,7 @@ struct warden {
 	pid_t pid;
 	int pidfd;
 	int control;
+	bool listening; /* the loop has @answers */
 	bool expected; /* it had been told to end */
 	bool late; /* it had to be killed after WARDEN_DRAIN_MS */
 	bool killed; /* by us */

@@ -321,10 +321,15 @@ static void end(struct attachment *a)
 	http_kick(&a->server->http);
 }
 
-static void leave(struct attachment *a)
+static void cancel(const struct attachment *a)
 {
 	if (a->cancels && live_state(a->live) != LIVE_ENDED)
 		live_cancel(a->live, false, &a->client, NULL);
+}
+
+static void leave(struct attachment *a)
+{
+	cancel(a);
 	end(a);
 }
 
@@ -389,6 +394,16 @@ void attachments_end(struct server *s)
 
 /* ---- the upgrade ---- */
 
+/* The loop cannot watch its connection: the client is as good as gone. The stream stays the exchange's. */
+static void turn_away(struct attachment *a)
+{
+	cancel(a);
+	shutdown(a->fd, SHUT_RDWR);
+	MHD_upgrade_action(a->handle, MHD_UPGRADE_ACTION_CLOSE);
+	http_kick(&a->server->http);
+	free(a);
+}
+
 static void on_upgrade(void *server, struct MHD_Connection *connection, void *context,
 	const char *extra, size_t extra_size, MHD_socket fd,
 	struct MHD_UpgradeResponseHandle *handle)
@@ -409,11 +424,14 @@ static void on_upgrade(void *server, struct MHD_Connection *connection, void *co
 		.is_tcp = x->peer->is_tcp};
 	a->paces = exchange_flag(x, QUERY_PACE);
 	a->cancels = gone && strcmp(gone, "cancel") == 0;
+	if (uv_poll_init(s->loop, &a->poll, fd) < 0) {
+		turn_away(a);
+		return;
+	}
 	x->stream = NULL;
 	live_hold(a->live);
 	a->in_size = extra_size < sizeof a->in ? extra_size : sizeof a->in;
 	memcpy(a->in, extra, a->in_size);
-	uv_poll_init(s->loop, &a->poll, fd);
 	a->poll.data = a;
 	a->next = s->attachments;
 	a->at = &s->attachments;

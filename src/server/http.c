@@ -80,7 +80,11 @@ int http_open(struct http *h, uv_loop_t *loop, const struct http_calls *calls, u
 		return error_set(e, BLAME_HOST, errno, "cannot start the HTTP library");
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	h->poll.data = h->timer.data = h->prepare.data = h;
-	uv_poll_init(loop, &h->poll, info->epoll_fd);
+	int r = uv_poll_init(loop, &h->poll, info->epoll_fd);
+	if (r < 0) {
+		MHD_stop_daemon(h->daemon);
+		return error_set(e, BLAME_HOST, -r, "cannot wait for clients");
+	}
 	uv_timer_init(loop, &h->timer);
 	uv_prepare_init(loop, &h->prepare);
 	h->open_handles = 3;

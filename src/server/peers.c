@@ -237,7 +237,9 @@ static void on_gone(uv_poll_t *watch, int status, int events)
 void peer_watch(struct peer *peer, void (*gone)(void *data), void *data)
 {
 	if (!peer->watching) {
-		uv_poll_init(peer->peers->loop, &peer->watch, peer->fd);
+		/* where it cannot be watched its going is noticed by what is written to it */
+		if (uv_poll_init(peer->peers->loop, &peer->watch, peer->fd) < 0)
+			return;
 		peer->watch.data = peer;
 		peer->watching = true;
 		peer->peers->n_handles++;
