@@ -20,8 +20,8 @@ long entry_tell(const struct entry *e, enum talk_kind kind, const int *fds, unsi
 		.root_is_here = e->box.root_is_here,
 		.report = e->box.report,
 	};
-	return wire_send(TALK_SOCKET, (struct wire_bytes){&record, sizeof(record)},
-		(struct wire_bytes){0}, fds, n);
+	return packet_send(TALK_SOCKET, (struct packet_bytes){&record, sizeof(record)},
+		(struct packet_bytes){0}, fds, n);
 }
 
 void entry_failed(struct entry *e, enum report_stage stage, size_t step, long error, int detail)
@@ -43,14 +43,14 @@ static long set_dumpable(const struct entry *e, int on)
 static long await(struct new_box *box, uint32_t stage)
 {
 	struct entry *e = (struct entry *)box;
-	struct wire_packet packet;
+	struct packet packet;
 	if (stage < GO_PLAN || e->has_maps)
 		return 0;
 	struct talk_down *maps = &e->go.head;
-	long r = wire_receive(TALK_SOCKET, maps, sizeof(*maps), true, &packet);
+	long r = packet_receive(TALK_SOCKET, maps, sizeof(*maps), true, &packet);
 	if (r < 0)
 		return SILENT;
-	wire_close_fds(&packet);
+	packet_close_fds(&packet);
 	e->has_maps = packet.size == sizeof(*maps) && packet.n_fds == 0 &&
 		maps->magic == WIRE_MAGIC && maps->kind == TALK_MAPS;
 	if (set_dumpable(e, 0) < 0)

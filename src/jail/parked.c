@@ -105,7 +105,7 @@ static unsigned n_before_words(const struct talk_down *go)
 }
 
 /* The words, wherever they are; NULL: they are not as the record says. */
-static const char *find_words(struct entry *e, const struct wire_packet *packet)
+static const char *find_words(struct entry *e, const struct packet *packet)
 {
 	const struct talk_down *go = &e->go.head;
 	unsigned n = n_before_words(go);
@@ -146,7 +146,7 @@ static bool take_strings(
 	return true;
 }
 
-static long take_words(struct entry *e, const struct wire_packet *packet)
+static long take_words(struct entry *e, const struct packet *packet)
 {
 	const struct talk_down *go = &e->go.head;
 	size_t n = (size_t)go->n_exec_paths + go->n_argv + go->n_env;
@@ -174,7 +174,7 @@ static bool is_bool(const bool *b)
 	return byte <= 1;
 }
 
-static long take_go(struct entry *e, const struct wire_packet *packet)
+static long take_go(struct entry *e, const struct packet *packet)
 {
 	const struct talk_down *go = &e->go.head;
 	if (packet->size < sizeof(*go) || go->magic != WIRE_MAGIC || go->kind != TALK_GO ||
@@ -241,10 +241,11 @@ static void run(struct entry *e)
 int parked_main(void *box)
 {
 	struct entry *e = box;
-	struct wire_packet packet;
+	struct packet packet;
 	if (!park(e))
 		return 125;
-	if (wire_receive(TALK_SOCKET, &e->go, sizeof(e->go), true, &packet) < 0 || packet.size == 0)
+	if (packet_receive(TALK_SOCKET, &e->go, sizeof(e->go), true, &packet) < 0 ||
+		packet.size == 0)
 		return 125; /* nobody wants us any more */
 	if (done(e, ENTRY_WORDS, take_go(e, &packet), 0))
 		run(e);

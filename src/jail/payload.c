@@ -203,7 +203,7 @@ static long step_listener(struct new_box *box, const struct step *step)
 	if (listener < 0)
 		return listener;
 	const int fds[] = {(int)listener, 2};
-	r = wire_send(box->warden, (struct wire_bytes){"l", 1}, (struct wire_bytes){0}, fds,
+	r = packet_send(box->warden, (struct packet_bytes){"l", 1}, (struct packet_bytes){0}, fds,
 		box->plan->tty ? 2 : 1);
 	sys_close((int)listener);
 	sys_close(box->warden);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "jail/box.h"
+#include "kernel/packet.h"
 
 /*
  * What the daemon says to its zygote, and to what the zygote has cloned. docs/zygote-protocol.md is
@@ -114,32 +115,6 @@ _Static_assert(sizeof(struct talk_up) == 16 + sizeof(struct report), "fixed");
 _Static_assert(
 	sizeof(struct talk_down) == 40 + 24 * WIRE_MAX_RLIMITS + sizeof(struct pty_look), "fixed");
 
-/*
- * Send @size bytes at @data with @n descriptors as one packet; @words, if any, are bytes behind them.
- * Does not wait: -EAGAIN. 0 or -errno. Usable between clone and exec.
- */
-struct wire_bytes {
-	const void *data;
-	size_t size;
-};
-#define WIRE_MAX_FDS (3 + WIRE_MAX_SLOTS + 1 + BOX_MAX_TASKS)
-long wire_send(
-	int socket, struct wire_bytes record, struct wire_bytes words, const int *fds, unsigned n);
-
-/*
- * Take one packet of at most @size bytes. Its descriptors are close-on-exec and the caller's. Whatever
- * is too long, or has more descriptors than there was room for, is taken, and refused: -EPROTO, or
- * -EMFILE where the process may have no more descriptors; nothing is open then. Waits if @wait is
- * set, else -EAGAIN. Usable between clone and exec.
- */
-struct wire_packet {
-	size_t size; /* 0: end of file */
-	unsigned n_fds;
-	int fds[WIRE_MAX_FDS];
-	int32_t sender; /* pid, where the socket has SO_PASSCRED; else 0 */
-	bool reset; /* the other end is closed, and has not read all that was sent to it */
-};
-long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_packet *ret);
-void wire_close_fds(struct wire_packet *p);
+_Static_assert(3 + WIRE_MAX_SLOTS + 1 + BOX_MAX_TASKS <= PACKET_MAX_FDS, "all fit in a packet");
 
 #endif

@@ -50,7 +50,7 @@ static bool are_slots_right(const struct zygote_request *r)
 	return true;
 }
 
-static bool is_right(const struct zygote_request *r, const struct wire_packet *packet)
+static bool is_right(const struct zygote_request *r, const struct packet *packet)
 {
 	return packet->size == sizeof(*r) && r->magic == WIRE_MAGIC && r->version == WIRE_VERSION &&
 		(r->kind == ZYGOTE_BOX || r->kind == ZYGOTE_ENTRY) &&
@@ -61,7 +61,7 @@ static bool is_right(const struct zygote_request *r, const struct wire_packet *p
 }
 
 static void fill_box(
-	struct new_box *box, const struct zygote_request *r, const struct wire_packet *packet)
+	struct new_box *box, const struct zygote_request *r, const struct packet *packet)
 {
 	const int *next = packet->fds + 2;
 	box->life = *next++;
@@ -76,7 +76,7 @@ static void fill_box(
 	box->pipe_was_ignored = r->flags & WIRE_PIPE_IGNORED;
 }
 
-static void fill(const struct zygote_request *r, const struct wire_packet *packet, pid_t supervisor)
+static void fill(const struct zygote_request *r, const struct packet *packet, pid_t supervisor)
 {
 	entry.box = (struct new_box){
 		.supervisor = supervisor,
@@ -120,8 +120,8 @@ static bool answer(uint64_t serial, long result)
 	struct pollfd room = {.fd = ZYGOTE_SOCKET, .events = POLLOUT};
 	struct timespec bound = {.tv_sec = REPLY_SECONDS};
 	for (;;) {
-		long r = wire_send(ZYGOTE_SOCKET, (struct wire_bytes){&reply, sizeof(reply)},
-			(struct wire_bytes){0}, NULL, 0);
+		long r = packet_send(ZYGOTE_SOCKET, (struct packet_bytes){&reply, sizeof(reply)},
+			(struct packet_bytes){0}, NULL, 0);
 		if (r != -EAGAIN)
 			return r == 0;
 		if (sys_ppoll(&room, 1, &bound, NULL) <= 0)
@@ -133,8 +133,8 @@ static bool answer(uint64_t serial, long result)
 static bool serve(pid_t supervisor)
 {
 	struct zygote_request request = {0};
-	struct wire_packet packet;
-	long r = wire_receive(ZYGOTE_SOCKET, &request, sizeof(request), true, &packet);
+	struct packet packet;
+	long r = packet_receive(ZYGOTE_SOCKET, &request, sizeof(request), true, &packet);
 	if (r == 0 && packet.size == 0)
 		return false;
 	if (r < 0 && r != -EPROTO && r != -EMFILE)
@@ -147,7 +147,7 @@ static bool serve(pid_t supervisor)
 	}
 	/* a record that is too short has no serial */
 	bool known = packet.size == sizeof(request);
-	wire_close_fds(&packet);
+	packet_close_fds(&packet);
 	return answer(known ? request.serial : 0, r);
 }
 

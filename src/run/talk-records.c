@@ -79,8 +79,8 @@ static bool write_maps(struct talk *t)
 	long r = idmap_write(
 		t->maker.process.pid, plan->uid_map, plan->gid_map, plan->deny_setgroups);
 	if (r == 0)
-		r = wire_send(t->socket, (struct wire_bytes){&maps, sizeof(maps)},
-			(struct wire_bytes){0}, NULL, 0);
+		r = packet_send(t->socket, (struct packet_bytes){&maps, sizeof(maps)},
+			(struct packet_bytes){0}, NULL, 0);
 	/* a maker that is dead already is seen by its end */
 	if (r == 0 || r == -ESRCH || r == -ENOENT || r == -EPIPE)
 		return true;
@@ -99,7 +99,7 @@ bool talk_take_maker(struct talk *t, pid_t pid)
 }
 
 /* Only now may the files of a maker be written that is not root's. */
-static bool on_born(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_born(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	(void)up;
 	if (!talk_take_maker(t, packet->sender))
@@ -110,13 +110,13 @@ static bool on_born(struct talk *t, const struct talk_up *up, struct wire_packet
 	return !talk_is_new_box(t) || write_maps(t);
 }
 
-static bool on_init(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_init(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	(void)up;
 	return talk_is_new_box(t) && adopt(t, &t->init, packet->sender);
 }
 
-static bool on_made(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_made(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	if (t->made || packet->sender != t->maker.was || packet->n_fds != talk_is_new_box(t) ||
 		!adopt(t, &t->payload, up->payload_pid))
@@ -130,7 +130,7 @@ static bool on_made(struct talk *t, const struct talk_up *up, struct wire_packet
 	return true;
 }
 
-static bool on_parked(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_parked(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	(void)up;
 	if (t->parked || !adopt(t, &t->payload, packet->sender))
@@ -139,7 +139,7 @@ static bool on_parked(struct talk *t, const struct talk_up *up, struct wire_pack
 	return true;
 }
 
-static bool on_terminal(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_terminal(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	(void)up;
 	if (t->state != TALKING_GOING || !t->tty || t->pty.master >= 0 || packet->n_fds != 2 ||
@@ -150,7 +150,7 @@ static bool on_terminal(struct talk *t, const struct talk_up *up, struct wire_pa
 	return true;
 }
 
-static bool on_failed(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+static bool on_failed(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	(void)packet;
 	if (up->payload_pid > 0 && !adopt(t, &t->payload, up->payload_pid))
@@ -159,10 +159,10 @@ static bool on_failed(struct talk *t, const struct talk_up *up, struct wire_pack
 	return true;
 }
 
-bool talk_take_record(struct talk *t, const struct talk_up *up, struct wire_packet *packet)
+bool talk_take_record(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
 	static const struct {
-		bool (*take)(struct talk *t, const struct talk_up *up, struct wire_packet *packet);
+		bool (*take)(struct talk *t, const struct talk_up *up, struct packet *packet);
 		unsigned max_fds;
 	} kinds[TALK_COUNT_] = {
 		[TALK_BORN] = {on_born, 0},

@@ -10,7 +10,7 @@
  * Do what a record says. False: it does not belong here, or something failed on the way; then why is
  * known if it was not the record. What is kept of its descriptors is taken out of @packet.
  */
-bool talk_take_record(struct talk *t, const struct talk_up *up, struct wire_packet *packet);
+bool talk_take_record(struct talk *t, const struct talk_up *up, struct packet *packet);
 /* There is a maker: the zygote says so, or it itself. False: it is none. */
 bool talk_take_maker(struct talk *t, pid_t pid);
 /* Close our copies of what went to the zygote. */

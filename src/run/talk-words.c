@@ -85,7 +85,7 @@ int talk_words_send(int socket, const struct talk_words *words, struct error *e)
 {
 	static char text[WIRE_MAX_WORDS];
 	struct talk_down record;
-	struct wire_bytes inside = {0};
+	struct packet_bytes inside = {0};
 	cleanup_fd int memfd = -1;
 	int fds[5];
 	unsigned n = 0;
@@ -98,14 +98,15 @@ int talk_words_send(int socket, const struct talk_words *words, struct error *e)
 	if (words->warden)
 		fds[n++] = *words->warden;
 	if (size <= sizeof(text)) {
-		inside = (struct wire_bytes){text, pack_all(words, text)};
+		inside = (struct packet_bytes){text, pack_all(words, text)};
 	} else {
 		memfd = put_aside(words, size, e);
 		if (memfd < 0)
 			return -1;
 		fds[n++] = memfd;
 	}
-	long r = wire_send(socket, (struct wire_bytes){&record, sizeof(record)}, inside, fds, n);
+	long r =
+		packet_send(socket, (struct packet_bytes){&record, sizeof(record)}, inside, fds, n);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return 1;
 	return r < 0 ? error_set(e, BLAME_HOST, (int)-r,

@@ -220,8 +220,8 @@ static void on_eof(struct talk *t)
 static bool take_one(struct talk *t)
 {
 	struct talk_up up;
-	struct wire_packet packet;
-	long r = wire_receive(t->socket, &up, sizeof(up), false, &packet);
+	struct packet packet;
+	long r = packet_receive(t->socket, &up, sizeof(up), false, &packet);
 	if (r == -EAGAIN)
 		return false;
 	t->unread |= packet.reset && t->state == TALKING_GOING;
@@ -231,7 +231,7 @@ static bool take_one(struct talk *t)
 	}
 	bool right = r == 0 && talk_take_record(t, &up, &packet);
 	if (r == 0)
-		wire_close_fds(&packet);
+		packet_close_fds(&packet);
 	if (!right)
 		talk_blame_protocol(t);
 	if (t->state == TALKING_ENDING)

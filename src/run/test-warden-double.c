@@ -24,8 +24,8 @@ static void answer(uint32_t kind, const char *text)
 		.magic = WARDEN_MAGIC, .version = WARDEN_VERSION, .kind = kind, .errnum = 1};
 	/* no zero at the end, if it is as long as that */
 	memcpy(record.text, text, strnlen(text, sizeof(record.text)));
-	wire_send(WARDEN_CONTROL, (struct wire_bytes){&record, sizeof(record)},
-		(struct wire_bytes){0}, NULL, 0);
+	packet_send(WARDEN_CONTROL, (struct packet_bytes){&record, sizeof(record)},
+		(struct packet_bytes){0}, NULL, 0);
 }
 
 static void fill_board(int fd)
@@ -45,7 +45,7 @@ static void fill_board(int fd)
 	b->incidents = 2 | 4;
 }
 
-static void take_run(const struct wire_packet *packet)
+static void take_run(const struct packet *packet)
 {
 	if (packet->n_fds < 2)
 		_exit(8);
@@ -89,11 +89,11 @@ int main(void)
 {
 	static struct warden_record record;
 	static char mode[sizeof(record.path)];
-	struct wire_packet packet;
+	struct packet packet;
 	look_for_mode(mode, sizeof(mode));
 	if (is_to_judge(mode))
 		return warden_main();
-	if (wire_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) < 0 ||
+	if (packet_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) < 0 ||
 		packet.size != sizeof(record) || record.kind != WARDEN_START || packet.n_fds != 1)
 		return 7;
 	if (strcmp(mode, "die") == 0)
@@ -112,7 +112,7 @@ int main(void)
 		raise(SIGSTOP);
 	while (strcmp(mode, "deaf") == 0)
 		pause();
-	while (wire_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) == 0 &&
+	while (packet_receive(WARDEN_CONTROL, &record, sizeof(record), true, &packet) == 0 &&
 		packet.size > 0)
 		if (strcmp(mode, "board") == 0)
 			take_run(&packet);

@@ -37,8 +37,8 @@ static long ask(const struct zygote_request *request, size_t size, const int *fd
 {
 	char bytes[sizeof(*request) + 64] = {0};
 	memcpy(bytes, request, sizeof(*request));
-	assert_int_equal(wire_send(spoiler.z.socket, (struct wire_bytes){bytes, size},
-				 (struct wire_bytes){0}, fds, n),
+	assert_int_equal(packet_send(spoiler.z.socket, (struct packet_bytes){bytes, size},
+				 (struct packet_bytes){0}, fds, n),
 		0);
 	return answer_of(&spoiler);
 }
@@ -138,8 +138,8 @@ static void a_daemon_that_does_not_listen_is_waited_for(void **state)
 	struct zygote_request wrong = {0};
 	long sent = 0, answers = 0;
 	open_all();
-	while (wire_send(spoiler.z.socket, (struct wire_bytes){&wrong, sizeof(wrong)},
-		       (struct wire_bytes){0}, NULL, 0) == 0)
+	while (packet_send(spoiler.z.socket, (struct packet_bytes){&wrong, sizeof(wrong)},
+		       (struct packet_bytes){0}, NULL, 0) == 0)
 		sent++;
 	/* it has no room for requests nor for answers by now */
 	for (; answers < sent; answers++)
@@ -166,8 +166,8 @@ static void it_has_nothing_it_needs_not(void **state)
 	(void)state;
 	char path[64], text[4096];
 	open_all();
-	while (wire_send(spoiler.z.socket, (struct wire_bytes){"x", 1}, (struct wire_bytes){0},
-		       NULL, 0) < 0)
+	while (packet_send(spoiler.z.socket, (struct packet_bytes){"x", 1},
+		       (struct packet_bytes){0}, NULL, 0) < 0)
 		;
 	assert_int_equal(answer_of(&spoiler), -EPROTO); /* so it has settled */
 	assert_int_equal(count_of(spoiler.z.pid), 4);

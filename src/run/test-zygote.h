@@ -138,7 +138,7 @@ struct spoiler {
 
 struct round {
 	struct zygote_request request;
-	int fds[WIRE_MAX_FDS];
+	int fds[PACKET_MAX_FDS];
 	unsigned n_fds;
 	int talk, life; /* our ends */
 };
@@ -185,7 +185,7 @@ static inline bool spoil_fds(struct round *r)
 			close(r->fds[--r->n_fds]);
 		break;
 	case 1:
-		for (uint32_t n = spoil_random(WIRE_MAX_FDS - r->n_fds + 1); n > 0; n--)
+		for (uint32_t n = spoil_random(PACKET_MAX_FDS - r->n_fds + 1); n > 0; n--)
 			r->fds[r->n_fds++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		break;
 	case 2: {
@@ -212,9 +212,9 @@ static inline long answer_of(const struct spoiler *s)
 {
 	struct pollfd p = {.fd = s->z.socket, .events = POLLIN};
 	struct zygote_reply reply;
-	struct wire_packet packet;
+	struct packet packet;
 	MUST(poll(&p, 1, 20000) == 1);
-	MUST(wire_receive(s->z.socket, &reply, sizeof(reply), false, &packet) == 0);
+	MUST(packet_receive(s->z.socket, &reply, sizeof(reply), false, &packet) == 0);
 	MUST(packet.size == sizeof(reply) && packet.n_fds == 0);
 	MUST(reply.magic == WIRE_MAGIC && reply.version == WIRE_VERSION && reply.zero == 0);
 	MUST(reply.pid != 0);
@@ -231,8 +231,8 @@ static inline bool send_spoiled(const struct spoiler *s, struct round *r)
 	if (hurt && spoil_random(8) == 0)
 		size = spoil_random(sizeof(more));
 	memcpy(more, &r->request, sizeof(r->request));
-	long sent = wire_send(s->z.socket, (struct wire_bytes){more, size}, (struct wire_bytes){0},
-		r->fds, r->n_fds);
+	long sent = packet_send(s->z.socket, (struct packet_bytes){more, size},
+		(struct packet_bytes){0}, r->fds, r->n_fds);
 	return sent == 0;
 }
 
@@ -241,11 +241,11 @@ static inline void hear(int talk, int ms)
 {
 	struct pollfd p = {.fd = talk, .events = POLLIN};
 	char record[256];
-	struct wire_packet packet;
+	struct packet packet;
 	while (poll(&p, 1, ms) == 1) {
-		long r = wire_receive(talk, record, sizeof(record), false, &packet);
+		long r = packet_receive(talk, record, sizeof(record), false, &packet);
 		if (r == 0)
-			wire_close_fds(&packet);
+			packet_close_fds(&packet);
 		if (r < 0 || packet.size == 0)
 			return;
 	}
@@ -269,8 +269,8 @@ static inline void send_down(int talk, const struct talk_down *right, const char
 		want = spoil_random(8) ? 0 : want;
 	while (n_fds < want)
 		fds[n_fds++] = open("/dev/null", O_RDWR | O_CLOEXEC);
-	wire_send(talk, (struct wire_bytes){&record, sizeof(record)}, (struct wire_bytes){copy, n},
-		fds, (unsigned)n_fds);
+	packet_send(talk, (struct packet_bytes){&record, sizeof(record)},
+		(struct packet_bytes){copy, n}, fds, (unsigned)n_fds);
 	while (n_fds > 0)
 		close(fds[--n_fds]);
 }
@@ -338,21 +338,21 @@ static inline int keep_box(const struct spoiler *s, int *ret_talk, int *ret_life
 	right.may_spoil_plans = false;
 	make_right(&right, &r, -1);
 	MUST(setsockopt(r.talk, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
-	MUST(wire_send(s->z.socket, (struct wire_bytes){&r.request, sizeof(r.request)},
-		     (struct wire_bytes){0}, r.fds, r.n_fds) == 0);
+	MUST(packet_send(s->z.socket, (struct packet_bytes){&r.request, sizeof(r.request)},
+		     (struct packet_bytes){0}, r.fds, r.n_fds) == 0);
 	pid_t maker = (pid_t)answer_of(s), init = 0, payload = 0;
 	MUST(maker > 0);
 	for (unsigned seen = 0; seen != (1 << TALK_INIT | 1 << TALK_MADE | 1 << TALK_PARKED);) {
 		struct talk_up up;
-		struct wire_packet packet;
-		MUST(wire_receive(r.talk, &up, sizeof(up), true, &packet) == 0);
+		struct packet packet;
+		MUST(packet_receive(r.talk, &up, sizeof(up), true, &packet) == 0);
 		MUST(packet.size == sizeof(up) && up.kind != TALK_FAILED);
-		wire_close_fds(&packet);
+		packet_close_fds(&packet);
 		if (up.kind == TALK_BORN) {
 			idmap_write(
 				maker, s->plan->uid_map, s->plan->gid_map, s->plan->deny_setgroups);
-			MUST(wire_send(r.talk, (struct wire_bytes){&maps, sizeof(maps)},
-				     (struct wire_bytes){0}, NULL, 0) == 0);
+			MUST(packet_send(r.talk, (struct packet_bytes){&maps, sizeof(maps)},
+				     (struct packet_bytes){0}, NULL, 0) == 0);
 			continue;
 		}
 		seen |= 1u << up.kind;

@@ -46,8 +46,8 @@ static int tell_run(struct warden *w, const struct warden_run_spec *spec, int so
 		fds[n++] = spec->audit;
 	if (spec->stderr_fd >= 0)
 		fds[n++] = spec->stderr_fd;
-	long r = wire_send(w->control, (struct wire_bytes){&record, sizeof(record)},
-		(struct wire_bytes){0}, fds, n);
+	long r = packet_send(w->control, (struct packet_bytes){&record, sizeof(record)},
+		(struct packet_bytes){0}, fds, n);
 	if (r == -EAGAIN)
 		warden_await_room(w);
 	return r < 0 ? error_set(e, BLAME_HOST, (int)-r, "cannot talk to the warden") : 0;

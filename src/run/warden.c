@@ -120,8 +120,8 @@ static int tell_start(const struct warden *w, const struct policy_exec *policy,
 		return -1;
 	record.n = size;
 	memcpy(record.path, path_of_box, strlen(path_of_box) + 1);
-	long r = wire_send(w->control, (struct wire_bytes){&record, sizeof(record)},
-		(struct wire_bytes){0}, &rules, 1);
+	long r = packet_send(w->control, (struct packet_bytes){&record, sizeof(record)},
+		(struct packet_bytes){0}, &rules, 1);
 	return r < 0 ? error_set(e, BLAME_HOST, (int)-r, "cannot talk to the warden") : 0;
 }
 
@@ -237,17 +237,17 @@ static void on_answer(uv_poll_t *handle, int status, int events)
 {
 	struct warden *w = handle->data;
 	struct warden_record record;
-	struct wire_packet packet;
+	struct packet packet;
 	(void)status;
 	if (events & UV_WRITABLE && w->state == WARDEN_SERVING) {
 		uv_poll_start(handle, UV_READABLE, on_answer);
 		w->hooks.ready(w);
 		return;
 	}
-	long r = wire_receive(w->control, &record, sizeof(record), false, &packet);
+	long r = packet_receive(w->control, &record, sizeof(record), false, &packet);
 	if (r == -EAGAIN)
 		return;
-	wire_close_fds(&packet);
+	packet_close_fds(&packet);
 	if (r < 0 || packet.size == 0) { /* its process tells the rest */
 		uv_poll_stop(handle);
 		return;

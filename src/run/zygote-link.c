@@ -241,15 +241,15 @@ static bool take_answer(struct generation *g)
 {
 	struct zygote_link *l = g->link;
 	struct zygote_reply reply;
-	struct wire_packet packet;
-	long r = wire_receive(g->zygote.socket, &reply, sizeof(reply), false, &packet);
+	struct packet packet;
+	long r = packet_receive(g->zygote.socket, &reply, sizeof(reply), false, &packet);
 	if (r == -EAGAIN)
 		return false;
 	bool right = r == 0 && packet.size == sizeof(reply) && packet.n_fds == 0 &&
 		reply.magic == WIRE_MAGIC && reply.version == WIRE_VERSION && reply.zero == 0 &&
 		reply.pid != 0;
 	if (r == 0)
-		wire_close_fds(&packet);
+		packet_close_fds(&packet);
 	if (!right) {
 		if (packet.size != 0 || r < 0)
 			log_line("warning: the zygote does not keep to its protocol: it is ended");
@@ -311,13 +311,13 @@ static bool send_one(struct zygote_link *l, struct zygote_call *c)
 {
 	struct generation *g = l->now;
 	struct zygote_request request = {0};
-	int fds[WIRE_MAX_FDS];
+	int fds[PACKET_MAX_FDS];
 	unsigned n = c->fill(c, &request, fds);
 	request.magic = WIRE_MAGIC;
 	request.version = WIRE_VERSION;
 	request.serial = c->serial = ++l->serial;
-	long r = wire_send(g->zygote.socket, (struct wire_bytes){&request, sizeof(request)},
-		(struct wire_bytes){0}, fds, n);
+	long r = packet_send(g->zygote.socket, (struct packet_bytes){&request, sizeof(request)},
+		(struct packet_bytes){0}, fds, n);
 	if (r == -EAGAIN) {
 		uv_poll_start(&g->answers, UV_READABLE | UV_WRITABLE, on_socket);
 		return false;

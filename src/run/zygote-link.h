@@ -44,7 +44,7 @@ void zygote_end(struct zygote *z);
 
 /*
  * One request, embedded in what waits for it. @fill is called when it can be sent, and again after
- * a loss; the descriptors it puts into @fds (WIRE_MAX_FDS) are borrowed for the call. It returns their
+ * a loss; the descriptors it puts into @fds (PACKET_MAX_FDS) are borrowed for the call. It returns their
  * number. magic, version and serial are not its business.
  */
 struct zygote_call {

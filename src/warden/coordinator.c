@@ -104,7 +104,7 @@ static void look_at_ending(struct coordinator *c)
 }
 
 /* The descriptors of a RUN in their order; those that are taken become -1. */
-static int slot_fill(struct coordinator *c, struct slot *slot, struct control_packet *p)
+static int slot_fill(struct coordinator *c, struct slot *slot, struct packet *p)
 {
 	const struct warden_record *record = &c->record;
 	struct error e;
@@ -123,7 +123,7 @@ static int slot_fill(struct coordinator *c, struct slot *slot, struct control_pa
 }
 
 /* A run that cannot be had is not served: its payload finds its socket closed, or its listener. */
-static void begin_run(struct coordinator *c, struct control_packet *p)
+static void begin_run(struct coordinator *c, struct packet *p)
 {
 	struct slot *slot = slot_new(c);
 	if (slot && slot_fill(c, slot, p) < 0) {
@@ -240,7 +240,7 @@ static void happen(struct coordinator *c, enum coordinator_event event)
 
 /* ---- events ---- */
 
-static void start(struct coordinator *c, struct control_packet *p)
+static void start(struct coordinator *c, struct packet *p)
 {
 	struct error e = ERROR_INIT;
 	struct judge *j = &c->judge;
@@ -258,9 +258,9 @@ static void start(struct coordinator *c, struct control_packet *p)
 
 static void on_control(struct coordinator *c)
 {
-	struct control_packet p;
+	struct packet p;
 	struct error e = ERROR_INIT;
-	int r = control_receive(c->control, &c->record, sizeof(c->record), &p);
+	long r = packet_receive(c->control, &c->record, sizeof(c->record), false, &p);
 	if (r == -EAGAIN)
 		return;
 	bool first = c->state == COORDINATOR_STARTING;
@@ -276,7 +276,7 @@ static void on_control(struct coordinator *c)
 	} else {
 		begin_run(c, &p);
 	}
-	control_close_fds(&p);
+	packet_close_fds(&p);
 }
 
 static void on_signals(struct coordinator *c)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "jail/wire.h"
+#include "kernel/packet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,18 +10,18 @@
 #include "kernel/sys.h"
 
 /* Room for one kind of message after the other: first who sends, then what he sends. */
-#define CONTROL_SIZE (CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(WIRE_MAX_FDS * sizeof(int)))
+#define CONTROL_SIZE (CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PACKET_MAX_FDS * sizeof(int)))
 
-long wire_send(
-	int socket, struct wire_bytes record, struct wire_bytes words, const int *fds, unsigned n)
+long packet_send(int socket, struct packet_bytes record, struct packet_bytes words, const int *fds,
+	unsigned n)
 {
-	_Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
+	_Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(PACKET_MAX_FDS * sizeof(int))];
 	struct iovec parts[2] = {
 		{(void *)(uintptr_t)record.data, record.size},
 		{(void *)(uintptr_t)words.data, words.size},
 	};
 	struct msghdr m = {.msg_iov = parts, .msg_iovlen = words.size ? 2 : 1};
-	if (n > WIRE_MAX_FDS)
+	if (n > PACKET_MAX_FDS)
 		return -EMSGSIZE;
 	if (n > 0) {
 		m.msg_control = control;
@@ -36,7 +36,7 @@ long wire_send(
 	return sent < 0 ? sent : (size_t)sent == record.size + words.size ? 0 : -EMSGSIZE;
 }
 
-void wire_close_fds(struct wire_packet *p)
+void packet_close_fds(struct packet *p)
 {
 	for (unsigned i = 0; i < p->n_fds; i++)
 		if (p->fds[i] >= 0)
@@ -45,13 +45,13 @@ void wire_close_fds(struct wire_packet *p)
 }
 
 /* What there is no room for is closed. Returns how many there were. */
-static size_t take_fds(const unsigned char *data, size_t size, struct wire_packet *ret)
+static size_t take_fds(const unsigned char *data, size_t size, struct packet *ret)
 {
 	size_t n = size / sizeof(int);
 	for (size_t i = 0; i < n; i++) {
 		int fd;
 		memcpy(&fd, data + i * sizeof(int), sizeof(fd));
-		if (ret->n_fds < WIRE_MAX_FDS)
+		if (ret->n_fds < PACKET_MAX_FDS)
 			ret->fds[ret->n_fds++] = fd;
 		else
 			sys_close(fd);
@@ -63,7 +63,7 @@ static size_t take_fds(const unsigned char *data, size_t size, struct wire_packe
  * The kernel has written these headers, but they are walked as if it had not. Returns the number of
  * descriptors.
  */
-static size_t take_control(const unsigned char *control, size_t size, struct wire_packet *ret)
+static size_t take_control(const unsigned char *control, size_t size, struct packet *ret)
 {
 	struct cmsghdr c;
 	size_t n = 0;
@@ -94,7 +94,7 @@ static bool has_ended(int socket)
 	return sys_ppoll(&end, 1, &now, NULL) == 1 && end.revents & (POLLHUP | POLLERR);
 }
 
-long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_packet *ret)
+long packet_receive(int socket, void *data, size_t size, bool wait, struct packet *ret)
 {
 	_Alignas(struct cmsghdr) unsigned char control[CONTROL_SIZE];
 	struct iovec bytes = {data, size};
@@ -116,14 +116,14 @@ long wire_receive(int socket, void *data, size_t size, bool wait, struct wire_pa
 	if (n < 0)
 		return n;
 	size_t came = take_control(control, m.msg_controllen, ret);
-	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || came > WIRE_MAX_FDS) {
+	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || came > PACKET_MAX_FDS) {
 		/* there was room for all that may come: one more could not be had */
-		bool full = !(m.msg_flags & MSG_TRUNC) && came < WIRE_MAX_FDS;
-		wire_close_fds(ret);
+		bool full = !(m.msg_flags & MSG_TRUNC) && came < PACKET_MAX_FDS;
+		packet_close_fds(ret);
 		return full ? -EMFILE : -EPROTO;
 	}
 	if (n == 0 && (came > 0 || !has_ended(socket))) {
-		wire_close_fds(ret);
+		packet_close_fds(ret);
 		return -EPROTO;
 	}
 	ret->size = (size_t)n;
