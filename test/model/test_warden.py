@@ -26,6 +26,7 @@ BROKEN = {
     "BLOCKING_RECV": ("assertion violated", "late"),
     "NO_REAPING": ("invalid end state", ""),
     "STOP_IS_NOT_SEEN": ("assertion violated", "task[0]"),
+    "STOP_IS_NOT_SEEN_AT_LAST": ("assertion violated", "late"),
     "LISTENER_IS_LEAKED": ("assertion violated", "task[0]"),
     "INTERRUPT_IS_LAST": ("assertion violated", "task[0]"),
     "HANG_UP_IS_KEPT": ("acceptance cycle", ""),

@@ -616,7 +616,9 @@ active proctype supervisor()
 		}
 		do
 		:: !warden_lives -> break
+#ifndef BROKEN_STOP_IS_NOT_SEEN_AT_LAST
 		:: atomic { child_stopped -> child_stopped = false; kill_warden() }
+#endif
 #ifndef BROKEN_NO_BOUND
 		:: atomic { warden_lives && time_is_up -> late = true; kill_warden() }
 #endif
