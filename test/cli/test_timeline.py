@@ -285,7 +285,8 @@ def test_a_hostile_timeline(bulkhead, name):
     page = bulkhead.command("show", "--html", r.verdict["id"])
     assert (text.status, page.status) == (0, 0)
     assert "exited with 0" in text.out and "exited with 0" in page.out
-    assert set(Page(page.out).tags) <= TAGS and "nan" not in Page(page.out).text
+    shown = Page(page.out)
+    assert set(shown.tags) <= TAGS and not re.search(r"\bnan\b", shown.text)  # an id may have these letters
     assert text.err.count("\n") == (0 if name == "empty" else 1), text.err
     if name == "torn":
         assert "1 line of the timeline is damaged" in text.err and "  time        0" in text.out
