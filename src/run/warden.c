@@ -305,9 +305,27 @@ static bool is_hung_up(int socket)
 	return seen > 0 && (seen & (POLLHUP | POLLERR));
 }
 
+/*
+ * The kernel closes what a process had open one after the other, its last descriptor first: listeners before our
+ * socket. Before that it has the process marked (proc_pid_stat(5), flags).
+ */
+static bool is_exiting(pid_t pid)
+{
+	enum { EXITING = 4 }; /* PF_EXITING of the kernel's linux/sched.h */
+	char path[64], text[512];
+	unsigned flags;
+	int parent;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	const char *at =
+		file_read_text(-1, path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+	return at && sscanf(at, ") %*c %d %*d %*d %*d %*d %u", &parent, &flags) == 2 &&
+		parent == getpid() && flags & EXITING;
+}
+
 bool warden_has_left(const struct warden *w)
 {
-	return w->state == WARDEN_GONE || is_hung_up(w->control);
+	return w->state == WARDEN_GONE || is_hung_up(w->control) ||
+		(w->pid > 0 && is_exiting(w->pid));
 }
 
 /* Who is stopped holds up every exec of its runs, and the processes that it traces. */

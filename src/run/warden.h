@@ -68,8 +68,8 @@ int warden_find(char ret_path[PATH_MAX], struct error *e);
 int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *policy,
 	const char *path_of_box, const struct warden_hooks *hooks, struct error *e);
 /*
- * Its end of the socket is closed, which is the first that it loses when it ends: who has seen anything else of
- * its end finds this, too, before gone() comes.
+ * It has ended, or the kernel has begun to take from it what it had: who has seen anything of its end finds this,
+ * too, before gone() comes.
  */
 bool warden_has_left(const struct warden *w);
 /* Of warden_add_run(): SERVING, and there is no room to tell it anything. */
