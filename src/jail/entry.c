@@ -127,6 +127,18 @@ static long unpack(struct entry *e)
 	return r;
 }
 
+/*
+ * Somebody with our uid may have used up what each user may have on its way in sockets (unix(7), ETOOMANYREFS). A box
+ * is whole without the daemon seeing its root, from which there is only evidence to be had.
+ */
+static long tell_made(const struct entry *e)
+{
+	bool has_root = !e->joins && e->box.root >= 0;
+	const int root = e->box.root;
+	long r = entry_tell(e, TALK_MADE, &root, has_root);
+	return r == -ETOOMANYREFS ? entry_tell(e, TALK_MADE, NULL, 0) : r;
+}
+
 int entry_main(void *data)
 {
 	struct entry *e = data;
@@ -148,7 +160,5 @@ int entry_main(void *data)
 		entry_failed(e, REPORT_NONE, 0, SILENT, 0);
 		return 1;
 	}
-	bool has_root = !e->joins && e->box.root >= 0;
-	const int root = e->box.root;
-	return entry_tell(e, TALK_MADE, &root, has_root) < 0;
+	return tell_made(e) < 0;
 }

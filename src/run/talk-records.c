@@ -118,11 +118,11 @@ static bool on_init(struct talk *t, const struct talk_up *up, struct packet *pac
 
 static bool on_made(struct talk *t, const struct talk_up *up, struct packet *packet)
 {
-	if (t->made || packet->sender != t->maker.was || packet->n_fds != talk_is_new_box(t) ||
+	if (t->made || packet->sender != t->maker.was || packet->n_fds > talk_is_new_box(t) ||
 		!adopt(t, &t->payload, up->payload_pid))
 		return false;
 	t->made = true;
-	if (talk_is_new_box(t)) {
+	if (packet->n_fds > 0) {
 		t->box.root = packet->fds[0];
 		t->box.root_is_here = up->root_is_here != 0;
 		packet->n_fds = 0;

@@ -2,6 +2,7 @@
 """The daemon on a host that runs out of things, and with nothing to do."""
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -17,7 +18,7 @@ import time
 import pytest
 
 from daemon import Api, cause, exit_code, meanwhile, resident
-from support import SANITIZED, seconds, wait_until
+from support import PYTHON, SANITIZED, seconds, wait_until
 
 MIB = 1 << 20
 
@@ -249,3 +250,31 @@ def test_memory_is_given_back(daemon, api):
         api.run(["true", *words])
         meanwhile(lambda: api.request("POST", "/v1/runs", b"[" * 3000000, {"Content-Type": "application/json"}).expect(413), *[()] * 4)
     assert SANITIZED or resident(daemon.pid) < before + (24 << 10)
+
+
+# As many descriptors on their way in sockets as a user may have (unix(7)).
+IN_FLIGHT = """
+import array, resource, socket, sys
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+pairs, many = [], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 253))]
+try:
+    while True:
+        pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+        for _ in range(8):
+            pairs[-1][0].sendmsg([b"x"], many)
+except OSError as e:
+    print(e.errno, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.root
+def test_descriptors_on_their_way_hold_up_nobody(api):
+    """A box with root's uid has used up what makers may send, who have no privileges over the host."""
+    run = api.run([PYTHON, "-c", IN_FLIGHT], wait=False, stdin={"open": True})
+    wait_until(lambda: api.out(run) == f"{errno.ETOOMANYREFS}\n", what="one that has them all")
+    for _ in range(3):
+        assert cause(api.run(["true"])) == "ok"
+        assert cause(api.run(["false"])) == "exit_nonzero"
+    api.request("DELETE", f"/v1/runs/{run['id']}?wait=1&now=1").expect(200)
