@@ -224,6 +224,15 @@ static void add_unknown_bag(struct readings *s)
 	}
 }
 
+/* Is argv[0] a name of git's for one of its parts? It takes no '-' off before it looks. */
+static bool is_part(const struct readings *s)
+{
+	const struct multicall *m = s->multicall;
+	const char *base = path_base(s->call->argv[0]);
+	size_t n = strlen(m->name);
+	return m->dashed && strncmp(base, m->name, n) == 0 && base[n] == '-';
+}
+
 /*
  * A file that is many programs: its inode does not tell which. `busybox ls` and `ls` are also "busybox" with the
  * argument "ls", so that rules can be about either.
@@ -244,7 +253,7 @@ static void add_multicall(struct readings *s, unsigned program)
 		put_first(s, &reading, applet);
 		reading.exact = exact;
 	}
-	if (m->dashed && own && applet[strlen(m->name)] == '-')
+	if (is_part(s))
 		add_dashed(s, applet, BY_APPLET, exact);
 	else
 		push(s, &reading);
