@@ -13,14 +13,14 @@
 const struct multicall exec_multicalls[] = {
 	{"busybox", .first_argument = true, .bag = true},
 	{"toybox", .first_argument = true, .bag = true},
-	{"coreutils", .first_argument = true, .bag = true},
+	{"coreutils", .first_argument = true, .falls_through = "--coreutils-prog", .bag = true},
 	{"sbase-box", .first_argument = true, .bag = true},
 	{"ubase-box", .first_argument = true, .bag = true},
 	{"systemctl", .applets = "halt poweroff reboot shutdown telinit runlevel init"},
 	{"kmod", .first_argument = true},
-	{"lvm", .first_argument = true},
-	{"xtables-nft-multi", .first_argument = true},
-	{"xtables-legacy-multi", .first_argument = true},
+	{"lvm", .first_argument = true, .falls_through = ""},
+	{"xtables-nft-multi", .first_argument = true, .falls_through = ""},
+	{"xtables-legacy-multi", .first_argument = true, .falls_through = ""},
 	{"killall5"},
 	{"rustup"},
 	{"git", .dashed = true},
@@ -189,7 +189,7 @@ static void add_substrings(struct readings *s, const char *applets)
 }
 
 /* `busybox ls`, `busybox busybox ls`, `coreutils --coreutils-prog=ls`: the applet is an argument. */
-static void add_first_argument(struct readings *s, const char *name)
+static void add_first_argument(struct readings *s, const char *name, bool may_be_exact)
 {
 	static const char prog[] = "--coreutils-prog";
 	const char *word = "";
@@ -205,8 +205,20 @@ static void add_first_argument(struct readings *s, const char *name)
 	if (i >= s->call->argc || program < 0)
 		return;
 	struct reading reading = make(s, (unsigned)program, BY_APPLET, i + 1,
-		s->multicall && is_exact(s, (unsigned)program, word));
+		may_be_exact && is_exact(s, (unsigned)program, word));
 	push(s, &reading);
+}
+
+/*
+ * `foo iptables`, where the file knows no foo. Which names it does know is not known here, so that this is for
+ * deny rules only.
+ */
+static void add_fallen_through(struct readings *s, const struct multicall *m)
+{
+	const struct call *call = s->call;
+	const char *begin = m->falls_through;
+	if (begin && call->argc > 1 && strncmp(call->argv[1], begin, strlen(begin)) == 0)
+		add_first_argument(s, m->name, false);
 }
 
 /*
@@ -220,7 +232,7 @@ static void add_unknown_bag(struct readings *s)
 		size_t n = strlen(m->name);
 		if (m->bag && strncmp(applet, m->name, n) == 0 &&
 			!isalpha((unsigned char)applet[n]))
-			add_first_argument(s, m->name);
+			add_first_argument(s, m->name, false);
 	}
 }
 
@@ -248,7 +260,9 @@ static void add_multicall(struct readings *s, unsigned program)
 	if (m->applets)
 		add_substrings(s, m->applets);
 	if (m->first_argument && own)
-		add_first_argument(s, m->name);
+		add_first_argument(s, m->name, true);
+	else
+		add_fallen_through(s, m);
 	if (m->bag && !own) {
 		put_first(s, &reading, applet);
 		reading.exact = exact;

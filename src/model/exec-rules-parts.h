@@ -63,6 +63,10 @@ struct multicall {
 	const char *name;
 	const char *applets; /* by a part of argv[0]'s base name; NULL: by the whole of it */
 	bool first_argument; /* called by its own name: argv[1] says */
+	/*
+	 * Called by a name that is none of its applets: argv[1] says, if it begins with this. NULL: it does not.
+	 */
+	const char *falls_through;
 	bool bag; /* so many that to allow it allows nearly everything */
 	bool dashed; /* "git-push" is "git push" */
 };
