@@ -19,12 +19,14 @@
 #define POWER_VERBS                                                                                \
 	"reboot|poweroff|halt|kexec|soft-reboot|suspend|hibernate|hybrid-sleep|"                   \
 	"suspend-then-hibernate|sleep"
+#define MOUNT_OF(verb, path) verb " --mount=*,src=" path "|" verb " --mount=*,source=" path
 #define CONTAINER_RIGHTS(verb)                                                                     \
 	verb " --privileged=|" verb " --pid=host*|" verb " --cap-add=|" verb                       \
 	     " --security-opt=|" verb " --device=|" verb " --userns=host*|" verb " /:*|" verb      \
 	     " -v/:*|" verb " --volume=/:*|" verb " /var/run/docker.sock*|" verb                   \
 	     " /run/docker.sock*|" verb " -v/var/run/docker.sock*|" verb                           \
-	     " --volume=/var/run/docker.sock*"
+	     " --volume=/var/run/docker.sock*|" MOUNT_OF(verb, "/") "|" MOUNT_OF(                  \
+		     verb, "/var/run/docker.sock") "|" MOUNT_OF(verb, "/run/docker.sock")
 #define DISK_DEVICES                                                                               \
 	"of=/dev/sd*|of=/dev/hd*|of=/dev/vd*|of=/dev/xvd*|of=/dev/nvme*|of=/dev/mmcblk*|"          \
 	"of=/dev/md*|of=/dev/dm-*|of=/dev/loop*|of=/dev/mapper/*|of=/dev/disk/*|of=/dev/mem*|"     \

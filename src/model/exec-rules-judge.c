@@ -28,12 +28,37 @@ struct judge {
 
 /* ── One rule ────────────────────────────────────────────────────────────────────────────────── */
 
-static bool begins(const struct rule_word *word, const char *arg)
+/* Is @value what @word asks for: does it begin so or, of a list, is one of its parts so? */
+static bool is_value(const struct rule_word *word, const char *value)
 {
-	if (strncmp(arg, word->text, word->size) == 0)
-		return true;
-	return word->bare > 0 && strncmp(arg, word->text, word->bare) == 0 &&
-		arg[word->bare] == '\0';
+	const char *wanted = word->text + word->value;
+	size_t size = word->size - word->value;
+	if (word->kind != WORD_PART)
+		return strncmp(value, wanted, size) == 0;
+	for (;; value++) {
+		size_t n = strcspn(value, ",");
+		if (n == size && memcmp(value, wanted, n) == 0)
+			return true;
+		value += n;
+		if (*value == '\0')
+			return false;
+	}
+}
+
+/* Is args[@at] what @word looks for? An option's value is in the same word, or the next one. */
+static bool is_there(const struct rule_word *word, const struct reading *reading, size_t at)
+{
+	const char *const *args = reading->args;
+	if (word->bare == 0)
+		return is_value(word, args[at]);
+	if (strncmp(args[at], word->text, word->bare) != 0)
+		return false;
+	if (args[at][word->bare] == '=')
+		return is_value(word, args[at] + word->bare + 1);
+	if (args[at][word->bare] != '\0')
+		return false;
+	return word->size == word->value ||
+		(at + 1 < reading->n_args && is_value(word, args[at + 1]));
 }
 
 /* "--x" is the option "--x=v" too. */
@@ -68,7 +93,7 @@ static bool find_anywhere(
 	const struct rule_word *word, const struct reading *reading, size_t from, size_t *ret_found)
 {
 	for (size_t i = from; i < reading->n_args; i++)
-		if (begins(word, reading->args[i])) {
+		if (is_there(word, reading, i)) {
 			*ret_found = i;
 			return true;
 		}
@@ -107,7 +132,7 @@ static bool matches(const struct exec_rules *r, const struct compiled_rule *rule
 		if (word->kind == WORD_OPTION) {
 			found = find_option(
 				word, reading, place, known, rule->rule->allow, ret_found);
-		} else if (word->kind == WORD_ANYWHERE) {
+		} else if (word->kind == WORD_ANYWHERE || word->kind == WORD_PART) {
 			found = find_anywhere(word, reading, from, ret_found);
 		} else if (next < reading->n_args &&
 			is_word(r, rule, known, reading->args[next], word->text, next == place)) {

@@ -12,13 +12,19 @@ enum word_kind {
 	WORD_PLACE, /* equals the argument at its place */
 	WORD_OPTION, /* is one of the options before the subcommand */
 	WORD_ANYWHERE, /* some later argument begins with it */
+	WORD_PART, /* "--mount=*,src=/": some later option --mount has "src=/" among its parts */
 };
 
 struct rule_word {
 	enum word_kind kind;
 	const char *text;
 	size_t size;
-	size_t bare; /* ANYWHERE: an argument of just so many bytes is it too; 0: none */
+	/*
+	 * ANYWHERE, PART: so many bytes are an option's name, and its value may be the next argument. 0: it is no
+	 * option.
+	 */
+	size_t bare;
+	size_t value; /* ANYWHERE, PART: where in text what is asked of the value begins */
 };
 
 struct compiled_rule {
@@ -50,8 +56,11 @@ int exec_rules_program(const struct exec_rules *r, const char *name, size_t size
 
 struct builtin_rule {
 	const char *program; /* several, separated by blanks */
-	const char *
-		words; /* after the program; each alternative after a '|'; "": none. A word ending in '*': ANYWHERE */
+	/*
+	 * After the program; each alternative after a '|'; "": none. A word ending in '*': ANYWHERE; with "=*," in
+	 * it: PART.
+	 */
+	const char *words;
 	const char *reason;
 };
 extern const struct builtin_rule exec_builtin_rules[]; /* ends with a NULL program */

@@ -184,16 +184,35 @@ static int check_meaning(const char *program, size_t n_words, bool allow, struct
 	return 0;
 }
 
+/* The words that only built-in rules have. */
+static void make_builtin(struct rule_word *word)
+{
+	static const char part[] = "=*,";
+	const char *text = word->text, *equals = strchr(text, '=');
+	const char *list = strstr(text, part);
+	if (!list && text[word->size - 1] != '*')
+		return;
+	if (!list)
+		word->size--;
+	if (*text == '-' && equals) {
+		word->bare = (size_t)(equals - text);
+		word->value = word->bare + (list ? sizeof part - 1 : 1);
+	}
+	word->kind = list ? WORD_PART : WORD_ANYWHERE;
+}
+
 static struct rule_word make_word(const char *text, bool first, bool builtin)
 {
 	size_t n = strlen(text);
 	struct rule_word word = {.kind = WORD_PLACE, .text = text, .size = n};
+	if (builtin)
+		make_builtin(&word);
+	if (word.kind != WORD_PLACE)
+		return word;
 	if (text[n - 1] == '=') {
 		word.kind = WORD_ANYWHERE;
 		word.bare = *text == '-' ? n - 1 : 0;
-	} else if (builtin && text[n - 1] == '*') {
-		word.kind = WORD_ANYWHERE;
-		word.size = n - 1;
+		word.value = *text == '-' ? n : 0;
 	} else if (first && *text == '-') {
 		word.kind = WORD_OPTION;
 	}
