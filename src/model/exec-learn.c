@@ -96,7 +96,8 @@ static bool is_word(const char *s)
 {
 	size_t n = strlen(s);
 
-	if (n == 0 || n > SHOWN || strchr("-\"'", *s) || strchr("*=", s[n - 1]))
+	if (n == 0 || n > SHOWN || strchr("-\"'", *s) || strchr("*=", s[n - 1]) ||
+		exec_is_separator(s))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)s[i] <= 0x20 || s[i] == 0x7f)
@@ -106,9 +107,9 @@ static bool is_word(const char *s)
 
 static bool is_program(const char *s)
 {
-	return is_word(s) && !strchr(s, '=') && *path_base(s) && strcmp(path_base(s), ".") != 0 &&
-		strcmp(path_base(s), "..") != 0 && !strstr(s, "//") && !strstr(s, "/./") &&
-		!strstr(s, "/../");
+	return is_word(s) && !exec_foreign_sign(s) && !strchr(s, '=') && *path_base(s) &&
+		strcmp(path_base(s), ".") != 0 && strcmp(path_base(s), "..") != 0 &&
+		!strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
 }
 
 /* One name of it that a rule holds to. */

@@ -52,6 +52,14 @@ struct exec_rules {
 /* The index of a program that rules name, or -1. */
 int exec_rules_program(const struct exec_rules *r, const char *name, size_t size);
 
+/*
+ * Where in the program @name something is that is a pattern's or a shell's, and that nobody means who names a
+ * program. NULL: nowhere.
+ */
+const char *exec_foreign_sign(const char *name);
+/* Is @word what stands between two commands, of a shell or a list, and no argument? "|", "push,", … */
+bool exec_is_separator(const char *word);
+
 /* ── What is built in ────────────────────────────────────────────────────────────────────────── */
 
 struct builtin_rule {

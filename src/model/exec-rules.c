@@ -118,6 +118,36 @@ size_t exec_rules_programs(const struct exec_rules *r, const char *const **ret_n
 
 /* ── Words ───────────────────────────────────────────────────────────────────────────────────── */
 
+/* "[" and "[[" are programs. */
+const char *exec_foreign_sign(const char *name)
+{
+	const char *base = path_base(name), *sign = strpbrk(name, "*?[|&;,");
+	bool test = strcmp(base, "[") == 0 || strcmp(base, "[[") == 0;
+	return sign && test && sign >= base ? NULL : sign;
+}
+
+bool exec_is_separator(const char *word)
+{
+	static const char *const whole[] = {"|", "||", "&", "&&", NULL};
+	for (const char *const *mark = whole; *mark; mark++)
+		if (strcmp(word, *mark) == 0)
+			return true;
+	return *word && strchr(",;", word[strlen(word) - 1]);
+}
+
+static int check_signs(const char *name, struct error *e)
+{
+	const char *sign = exec_foreign_sign(name);
+	if (!sign)
+		return 0;
+	if (strchr("*?[", *sign))
+		fail(e, "'%.100s' is no pattern of file names, and would match only itself", name);
+	else
+		fail(e, "'%.100s' is the name of one program to a rule, with '%c' in it", name,
+			*sign);
+	return error_hint(e, "make one rule for each program");
+}
+
 static int check_program(const char *name, struct error *e)
 {
 	const char *slash = strchr(name, '/');
@@ -139,7 +169,7 @@ static int check_program(const char *name, struct error *e)
 	if (*path_base(name) == '\0' || strcmp(path_base(name), "..") == 0 ||
 		strcmp(path_base(name), ".") == 0)
 		return fail(e, "'%.100s' is a directory and no program", name);
-	return 0;
+	return check_signs(name, e);
 }
 
 static int check_word(const char *word, struct error *e)
@@ -152,6 +182,10 @@ static int check_word(const char *word, struct error *e)
 		fail(e, "'%.100s' is no pattern of file names, and would match only itself", word);
 		return error_hint(
 			e, "leave the '*' away: a rule matches whatever follows its words");
+	}
+	if (exec_is_separator(word)) {
+		fail(e, "a rule is one command, and '%.100s' does not end it", word);
+		return error_hint(e, "make one rule for each command");
 	}
 	if (strchr("\"'", word[0])) {
 		fail(e, "quotes mean nothing in a rule: its words are separated by blanks");

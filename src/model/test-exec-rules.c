@@ -102,6 +102,45 @@ static void test_golden(void **state)
 	assert_true(calls >= 150);
 }
 
+/* ── Refused ─────────────────────────────────────────────────────────────────────────────────── */
+
+static int compile_pattern(struct arena *a, const char *pattern, struct error *e)
+{
+	struct exec_rule rule = {false, pattern, NULL};
+	struct policy_exec p = {.mode = EXEC_ENFORCE, .rules = &rule, .n_rules = 1};
+	struct exec_rules *r;
+	*e = ERROR_INIT;
+	return exec_rules_compile(&r, &p, a, e);
+}
+
+/* What was meant for a pattern or for several rules would be one that matches nothing. */
+static void test_rules_that_match_nothing(void **state)
+{
+	static const char *const refused[] = {"curl|wget", "curl | wget", "curl || wget",
+		"git push && x", "git push & x", "git push ; x", "git push; git pull",
+		"git push, git pull", "curl,wget", "curl;wget", "curl&wget", "mkfs.*fat",
+		"python3.?", "mkfs.[ef]at", "/usr/*/wget", "/usr/[a-z]/[", "git pu*", "git push ,",
+		"git push;", NULL};
+	static const char *const accepted[] = {"[", "[[", "/usr/bin/[", "[ -e", "git log a|b",
+		"git log a,b", "git push,git", "git log --format=%h;x", "g++", "x.y-z_1@2",
+		"tool ?", NULL};
+	(void)state;
+	for (size_t i = 0; refused[i]; i++) {
+		cleanup_arena struct arena a = ARENA_INIT;
+		struct error e;
+		if (compile_pattern(&a, refused[i], &e) == 0)
+			fail_msg("accepted: %s", refused[i]);
+		assert_int_equal(e.blame, BLAME_POLICY);
+		assert_true(strstr(e.text, "one rule for each") || strstr(e.text, "leave the '*'"));
+	}
+	for (size_t i = 0; accepted[i]; i++) {
+		cleanup_arena struct arena a = ARENA_INIT;
+		struct error e;
+		if (compile_pattern(&a, accepted[i], &e) < 0)
+			fail_msg("%s: %s", accepted[i], e.text);
+	}
+}
+
 /* ── Packed ──────────────────────────────────────────────────────────────────────────────────── */
 
 static const struct policy_exec sample = {
@@ -171,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_rules_that_match_nothing),
 		cmocka_unit_test(test_pack),
 		cmocka_unit_test(test_unpack_hostile),
 	};

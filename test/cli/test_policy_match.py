@@ -105,6 +105,9 @@ def test_misuse(bulkhead, words, text):
     ("deny: /usr/bin/", "is a directory"),
     ("deny: /usr/../bin/git", "is not a plain path"),
     ("deny: git \"'push'\"", "quotes mean nothing in a rule"),
+    ("deny: mkfs.*fat", "'mkfs.*fat' is no pattern of file names"),
+    ("deny: curl|wget", "make one rule for each program"),
+    ("deny: 'git push, git pull'", "make one rule for each command"),
 ])
 def test_rules_that_cannot_hold(bulkhead, rule, text):
     """Refused wherever the policy is read, with the file's name and what to do."""
