@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 /* A process, from the first that is known of it on. */
 struct process {
 	pid_t pid, inside_pid, parent;
@@ -157,6 +159,25 @@ static bool went_on(const struct exec_event *event)
 		(event->outcome == EXEC_REFUSED && !event->enforced);
 }
 
+/* Of @called, without the directories; "": it is not known. */
+static const char *base_of(const struct exec_event *event)
+{
+	return event->called ? path_base(event->called) : "";
+}
+
+/*
+ * Is @last a step of a search that @event is the next of? By its arguments alone anybody could make anything look
+ * so: what was refused stays unless the next was refused, too, and what was killed stays.
+ */
+static bool is_step(const struct exec_event *last, const struct exec_event *event)
+{
+	if (went_on(last) || last->outcome == EXEC_KILLED)
+		return false;
+	if (last->outcome == EXEC_REFUSED && event->outcome != EXEC_REFUSED)
+		return false;
+	return strcmp(base_of(last), base_of(event)) == 0 && same_words(&last->argv, &event->argv);
+}
+
 /*
  * execvp(3) tries one directory after the other, a shell also after a refusal: of a search only its end is worth a
  * line.
@@ -165,8 +186,7 @@ static void fold_search(struct builder *b, const struct process *p, const struct
 {
 	struct exec_node *last = p->last == EXEC_NO_NODE ? NULL : &b->t->v[p->last];
 
-	if (!last || !last->event || went_on(last->event) ||
-		!same_words(&last->event->argv, &event->argv))
+	if (!last || !last->event || !is_step(last->event, event))
 		return;
 	last->folded = true;
 	b->t->folded++;

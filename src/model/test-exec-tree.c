@@ -181,6 +181,45 @@ static void test_search_is_folded(void **state)
 		"3 calls in search of a program are left out\n");
 }
 
+/* Nothing that was refused or killed goes away because the next call says the same of itself. */
+static void test_no_other_is_folded(void **state)
+{
+	struct exec_event events[] = {
+		EXEC(0, 5001, 77, "sh"),
+		EXEC(1, 5002, 5001, "x"), /* git, and then another file with the same argv */
+		EXEC(2, 5002, 5001, "x"),
+		EXEC(3, 5003, 5001, "y"), /* refused, and then started or failed */
+		EXEC(4, 5003, 5001, "y"),
+		EXEC(5, 5004, 5001, "z"),
+		EXEC(6, 5004, 5001, "z"),
+		EXEC(7, 5005, 5001, "k"), /* killed: it does not go on */
+		EXEC(8, 5005, 5001, "k"),
+		EXEC(9, 5006, 5001, "f"), /* two files that are not there */
+		EXEC(10, 5006, 5001, "f"),
+	};
+	static const char *const called[] = {"/bin/sh", "/usr/bin/git", "/usr/bin/ls", "/bin/y",
+		"/usr/bin/y", "/bin/z", "/usr/bin/z", "/bin/k", "/usr/bin/k", "/bin/f", "/bin/g"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		events[i].called = called[i];
+	events[1].outcome = events[2].outcome = events[3].outcome = events[5].outcome =
+		EXEC_REFUSED;
+	events[6].outcome = events[9].outcome = events[10].outcome = EXEC_FAILED;
+	events[7].outcome = events[8].outcome = EXEC_KILLED;
+	cleanup_arena struct arena a = ARENA_INIT;
+	struct exec_tree t;
+	exec_tree_build(&t, events, sizeof events / sizeof *events, &a);
+	assert_int_equal(t.folded, 0);
+	assert_int_equal(t.counts[EXEC_REFUSED], 4);
+	assert_int_equal(t.counts[EXEC_KILLED], 2);
+	assert_int_equal(t.counts[EXEC_FAILED], 3);
+	events[2].called = "/bin/git"; /* the same name in another directory */
+	exec_tree_build(&t, events, sizeof events / sizeof *events, &a);
+	assert_int_equal(t.folded, 1);
+	assert_int_equal(t.counts[EXEC_REFUSED], 3);
+}
+
 static void test_fates(void **state)
 {
 	struct exec_event events[] = {
@@ -346,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_orphan),
 		cmocka_unit_test(test_parent_without_exec),
 		cmocka_unit_test(test_search_is_folded),
+		cmocka_unit_test(test_no_other_is_folded),
 		cmocka_unit_test(test_fates),
 		cmocka_unit_test(test_hostile_text),
 		cmocka_unit_test(test_long_commands_are_cut),
