@@ -21,144 +21,25 @@ struct match {
 
 struct judge {
 	const struct exec_rules *r;
+	struct search search;
 	const struct exec_lookup *lookup;
 	struct arena *a;
 	unsigned budget; /* nested calls yet to be judged */
 };
 
-/* ── One rule ────────────────────────────────────────────────────────────────────────────────── */
-
-/* Is @value what @word asks for: does it begin so or, of a list, is one of its parts so? */
-static bool is_value(const struct rule_word *word, const char *value)
-{
-	const char *wanted = word->text + word->value;
-	size_t size = word->size - word->value;
-	if (word->kind != WORD_PART)
-		return strncmp(value, wanted, size) == 0;
-	for (;; value++) {
-		size_t n = strcspn(value, ",");
-		if (n == size && memcmp(value, wanted, n) == 0)
-			return true;
-		value += n;
-		if (*value == '\0')
-			return false;
-	}
-}
-
-/* Is args[@at] what @word looks for? An option's value is in the same word, or the next one. */
-static bool is_there(const struct rule_word *word, const struct reading *reading, size_t at)
-{
-	const char *const *args = reading->args;
-	if (word->bare == 0)
-		return is_value(word, args[at]);
-	if (strncmp(args[at], word->text, word->bare) != 0)
-		return false;
-	if (args[at][word->bare] == '=')
-		return is_value(word, args[at] + word->bare + 1);
-	if (args[at][word->bare] != '\0')
-		return false;
-	return word->size == word->value ||
-		(at + 1 < reading->n_args && is_value(word, args[at + 1]));
-}
-
-/* "--x" is the option "--x=v" too. */
-static bool is_option(const struct rule_word *word, const char *arg)
-{
-	if (strncmp(arg, word->text, word->size) != 0)
-		return false;
-	return arg[word->size] == '\0' || (arg[1] == '-' && arg[word->size] == '=');
-}
-
-/*
- * Among the options before @place. For an allow rule it must be sure that it is one, and not the value of
- * what is before it.
- */
-static bool find_option(const struct rule_word *word, const struct reading *reading, size_t place,
-	const struct option_words *known, bool sure, size_t *ret_found)
-{
-	for (size_t i = 0; i < place && i < reading->n_args;) {
-		if (is_option(word, reading->args[i])) {
-			*ret_found = i;
-			return true;
-		}
-		int takes = sure ? exec_option_takes(known, reading->args[i]) : 1;
-		if (takes == 0)
-			return false;
-		i += (size_t)takes;
-	}
-	return false;
-}
-
-static bool find_anywhere(
-	const struct rule_word *word, const struct reading *reading, size_t from, size_t *ret_found)
-{
-	for (size_t i = from; i < reading->n_args; i++)
-		if (is_there(word, reading, i)) {
-			*ret_found = i;
-			return true;
-		}
-	return false;
-}
-
-/*
- * Is @arg the subcommand @word? For a deny rule also what the program takes for it: an abbreviation, or
- * what git corrects.
- */
-static bool is_word(const struct exec_rules *r, const struct compiled_rule *rule,
-	const struct option_words *known, const char *arg, const char *word, bool first)
-{
-	const struct multicall *multicall = r->multicall[rule->program];
-	if (strcmp(arg, word) == 0)
-		return true;
-	if (rule->rule->allow || !first)
-		return false;
-	if (known && known->abbreviates && strlen(arg) >= 2 && strncmp(arg, word, strlen(arg)) == 0)
-		return true;
-	return multicall && multicall->dashed && exec_git_corrects(arg, word);
-}
-
-/* Does @rule match @reading, if its subcommand is at @place? */
-static bool matches(const struct exec_rules *r, const struct compiled_rule *rule,
-	const struct reading *reading, size_t place, size_t *ret_found)
-{
-	const struct option_words *known = NULL;
-	size_t next = place, from = 0;
-	*ret_found = reading->n_args;
-	if (rule->n_words > 0)
-		known = exec_option_words(path_base(r->programs[rule->program]));
-	for (size_t i = 0; i < rule->n_words; i++) {
-		const struct rule_word *word = &rule->words[i];
-		bool found = false;
-		if (word->kind == WORD_OPTION) {
-			found = find_option(
-				word, reading, place, known, rule->rule->allow, ret_found);
-		} else if (word->kind == WORD_ANYWHERE || word->kind == WORD_PART) {
-			found = find_anywhere(word, reading, from, ret_found);
-		} else if (next < reading->n_args &&
-			is_word(r, rule, known, reading->args[next], word->text, next == place)) {
-			*ret_found = next;
-			from = ++next;
-			found = true;
-		}
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 /* ── One reading ─────────────────────────────────────────────────────────────────────────────── */
 
 /* The longest rule of the kind that matches @reading with its subcommand at @place. */
 static struct match longest(
-	const struct exec_rules *r, const struct reading *reading, size_t place, bool allow)
+	struct search *s, const struct reading *reading, size_t place, bool allow)
 {
 	struct match best = {0};
-	for (const struct compiled_rule *rule = r->first[reading->program]; rule;
+	for (const struct compiled_rule *rule = s->r->first[reading->program]; rule;
 		rule = rule->next) {
 		size_t found;
 		if (rule->rule->allow != allow || (best.rule && rule->length <= best.rule->length))
 			continue;
-		if (matches(r, rule, reading, place, &found))
+		if (exec_rule_matches(s, rule, reading, place, &found))
 			best = (struct match){rule, reading, place, found};
 	}
 	return best;
@@ -169,26 +50,27 @@ static unsigned length_of(const struct match *m)
 	return m->rule ? m->rule->length : 0;
 }
 
-static void places_of(const struct exec_rules *r, const struct reading *reading, struct places *ret)
+static void places_of(struct search *s, const struct reading *reading, struct places *ret)
 {
-	const struct compiled_rule *rule = r->first[reading->program];
+	const struct compiled_rule *rule = s->r->first[reading->program];
 	while (rule && rule->n_words == 0)
 		rule = rule->next;
-	if (!rule) { /* none asks */
-		*ret = (struct places){.n = 1, .doubtful = EXEC_NO_DOUBT};
+	if (!rule || s->spent) { /* none asks, or there is nobody to answer */
+		*ret = (struct places){.n = 1, .doubtful = EXEC_NO_DOUBT, .too_many = rule != NULL};
 		return;
 	}
-	const char *program = path_base(r->programs[reading->program]);
+	const char *program = path_base(s->r->programs[reading->program]);
 	exec_places(exec_option_words(program), reading->args, reading->n_args, ret);
+	exec_spend(s, ret->steps);
 }
 
 /* What @reading is allowed however its options are read. */
 static struct match surely_allowed(
-	const struct exec_rules *r, const struct reading *reading, const struct places *places)
+	struct search *s, const struct reading *reading, const struct places *places)
 {
 	struct match least = {0};
 	for (size_t i = 0; reading->exact && i < places->n; i++) {
-		struct match m = longest(r, reading, places->v[i], true);
+		struct match m = longest(s, reading, places->v[i], true);
 		if (i == 0 || length_of(&m) < length_of(&least))
 			least = m;
 	}
@@ -211,23 +93,24 @@ struct decision {
 
 /* Where the options cannot be told apart from their values any more, any rule about what follows holds. */
 static void deny_unreadable(
-	const struct exec_rules *r, const struct reading *reading, struct decision *d)
+	const struct search *s, const struct reading *reading, struct decision *d)
 {
-	for (const struct compiled_rule *rule = r->first[reading->program]; rule; rule = rule->next)
+	for (const struct compiled_rule *rule = s->r->first[reading->program]; rule;
+		rule = rule->next)
 		if (!rule->rule->allow && rule->n_words > 0 && !d->deny.rule) {
 			d->deny = (struct match){rule, reading, 0, reading->n_args};
 			d->too_many = true;
 		}
 }
 
-static void decide_reading(const struct exec_rules *r, const struct reading *reading,
+static void decide_reading(struct search *s, const struct reading *reading,
 	const struct places *places, const struct match *sure, struct decision *d)
 {
 	for (size_t i = 0; i < places->n; i++) {
-		struct match deny = longest(r, reading, places->v[i], false);
+		struct match deny = longest(s, reading, places->v[i], false);
 		struct match allow = {0};
 		if (reading->exact)
-			allow = longest(r, reading, places->v[i], true);
+			allow = longest(s, reading, places->v[i], true);
 		if (length_of(&allow) < length_of(sure))
 			allow = *sure;
 		if (length_of(&deny) > length_of(&allow)) {
@@ -243,14 +126,13 @@ static void decide_reading(const struct exec_rules *r, const struct reading *rea
 		d->doubtful = reading;
 		d->doubt = places->doubtful;
 	}
-	if (places->too_many) {
+	if (places->too_many || s->spent) {
 		d->open = d->open || !sure->rule;
-		deny_unreadable(r, reading, d);
+		deny_unreadable(s, reading, d);
 	}
 }
 
-static void decide(
-	const struct exec_rules *r, const struct reading *v, size_t n, struct decision *ret)
+static void decide(struct search *s, const struct reading *v, size_t n, struct decision *ret)
 {
 	struct match sure = {0};
 	struct places places;
@@ -258,14 +140,14 @@ static void decide(
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].exact)
 			continue;
-		places_of(r, &v[i], &places);
-		struct match m = surely_allowed(r, &v[i], &places);
+		places_of(s, &v[i], &places);
+		struct match m = surely_allowed(s, &v[i], &places);
 		if (length_of(&m) > length_of(&sure))
 			sure = m;
 	}
 	for (size_t i = 0; i < n; i++) {
-		places_of(r, &v[i], &places);
-		decide_reading(r, &v[i], &places, &sure, ret);
+		places_of(s, &v[i], &places);
+		decide_reading(s, &v[i], &places, &sure, ret);
 	}
 }
 
@@ -325,7 +207,9 @@ static const char *why_match(const struct exec_rules *r, const struct call *call
 	const struct reading *reading = m->reading;
 	put_name(&b, call, r->programs[reading->program], reading->by);
 	if (d->too_many) {
-		buf_puts(&b, ", and it has too many options to tell what follows them");
+		buf_puts(&b,
+			", and it has too many words to look at, or too many options to tell "
+			"what follows them");
 	} else if (m->found < reading->n_args) {
 		int at = (int)m->found + reading->shift;
 		if (at > 0)
@@ -341,14 +225,15 @@ static const char *why_match(const struct exec_rules *r, const struct call *call
 }
 
 /* Some allow rule names it, but is not about this file or not about it called so: say why not. */
-static const char *near_miss(const struct exec_rules *r, const struct call *call,
-	const struct reading *v, size_t n, struct arena *a)
+static const char *near_miss(struct search *s, const struct call *call, const struct reading *v,
+	size_t n, struct arena *a)
 {
 	for (size_t i = 0; i < n; i++)
-		for (const struct compiled_rule *rule = r->first[v[i].program]; rule;
+		for (const struct compiled_rule *rule = s->r->first[v[i].program]; rule;
 			rule = rule->next) {
 			size_t found;
-			if (!rule->rule->allow || v[i].exact || !matches(r, rule, &v[i], 0, &found))
+			if (!rule->rule->allow || v[i].exact ||
+				!exec_rule_matches(s, rule, &v[i], 0, &found))
 				continue;
 			const char *because = call->file->writable
 				? "the box can write this file"
@@ -359,10 +244,10 @@ static const char *near_miss(const struct exec_rules *r, const struct call *call
 	return NULL;
 }
 
-static const char *why_default(const struct exec_rules *r, const struct call *call,
-	const struct reading *v, size_t n, const struct decision *d, struct arena *a)
+static const char *why_default(struct search *s, const struct call *call, const struct reading *v,
+	size_t n, const struct decision *d)
 {
-	const char *near = near_miss(r, call, v, n, a);
+	const char *near = near_miss(s, call, v, n, s->a);
 	if (near)
 		return near;
 	if (!d->doubtful)
@@ -371,7 +256,7 @@ static const char *why_default(const struct exec_rules *r, const struct call *ca
 	buf_puts(&b, "no rule surely matches: it is not known whether the option ");
 	put_visible(&b, d->doubtful->args[d->doubt]);
 	buf_puts(&b, " takes the word after it");
-	return arena_strdup(a, buf_str(&b));
+	return arena_strdup(s->a, buf_str(&b));
 }
 
 static void say_rule(const struct exec_rules *r, const struct call *call, const struct match *m,
@@ -403,19 +288,43 @@ static const struct exec_file *look_up(
 	return room;
 }
 
+/* What it takes to read a call at all: its words are copied, and its options looked for. */
+static size_t steps_of(const struct call *call)
+{
+	size_t steps = 0;
+	for (size_t i = 0; i < call->argc; i++)
+		steps += 16 + strlen(call->argv[i]);
+	return steps;
+}
+
+/*
+ * There is enough left to judge @call, which a wrapper would start. Where there is not it is not judged: that
+ * comes when it is executed.
+ */
+static bool afford(struct judge *j, const struct call *call)
+{
+	size_t steps = steps_of(call);
+	if (j->budget == 0 || steps > j->search.steps)
+		return false;
+	j->budget--;
+	exec_spend(&j->search, steps);
+	return true;
+}
+
 /* True: a rule denies what a wrapper would start. */
 static bool denies_nested(
 	struct judge *j, const struct call *call, unsigned depth, struct exec_judgement *ret)
 {
 	struct nested nested[8];
-	if (depth >= EXEC_MAX_DEPTH || j->budget == 0)
+	if (depth >= EXEC_MAX_DEPTH || j->budget == 0 || j->search.spent)
 		return false;
 	size_t n = exec_nested(call, j->a, nested, sizeof nested / sizeof *nested);
-	for (size_t i = 0; i < n && j->budget > 0; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct exec_file file;
 		struct call inner = {
 			look_up(j, &nested[i], &file), nested[i].argv.v, nested[i].argv.n};
-		j->budget--;
+		if (!afford(j, &inner))
+			return false;
 		if (!judge_call(j, &inner, true, depth + 1, ret))
 			continue;
 		ret->why =
@@ -425,14 +334,14 @@ static bool denies_nested(
 	return false;
 }
 
-static void say_default(const struct exec_rules *r, const struct call *call,
-	const struct reading *v, size_t n, const struct decision *d, struct arena *a,
-	struct exec_judgement *ret)
+static void say_default(struct search *s, const struct call *call, const struct reading *v,
+	size_t n, const struct decision *d, struct exec_judgement *ret)
 {
+	const struct exec_rules *r = s->r;
 	ret->verdict = r->default_allow ? EXEC_ALLOW : EXEC_DENY;
 	ret->ground = EXEC_BY_DEFAULT;
 	ret->rule_text = r->default_allow ? "default: allow" : "default: deny";
-	ret->why = r->default_allow ? "no rule denies it" : why_default(r, call, v, n, d, a);
+	ret->why = r->default_allow ? "no rule denies it" : why_default(s, call, v, n, d);
 }
 
 /*
@@ -446,7 +355,7 @@ static bool judge_call(struct judge *j, const struct call *call, bool only_rules
 	struct decision d;
 	struct exec_judgement own = {.depth = depth};
 	size_t n = exec_readings(j->r, call, j->a, &v);
-	decide(j->r, v, n, &d);
+	decide(&j->search, v, n, &d);
 	if (call->file->loader)
 		own = exec_deny_static("a dynamic loader as the program",
 			"what it is to load is an argument of its own: no rule would see which "
@@ -454,7 +363,7 @@ static bool judge_call(struct judge *j, const struct call *call, bool only_rules
 	else if (d.deny.rule)
 		say_rule(j->r, call, &d.deny, &d, j->a, &own);
 	else if (d.open || !d.allow.rule)
-		say_default(j->r, call, v, n, &d, j->a, &own);
+		say_default(&j->search, call, v, n, &d, &own);
 	else
 		say_rule(j->r, call, &d.allow, &d, j->a, &own);
 	own.depth = depth;
@@ -473,6 +382,7 @@ static void judge(const struct exec_rules *r, const struct exec_file *file, cons
 	static const char *const none[] = {"", NULL};
 	struct judge j = {.r = r, .lookup = lookup, .a = a, .budget = EXEC_MAX_NESTED};
 	struct call call = {file, argv->v, argv->n};
+	j.search = (struct search){.r = r, .a = a, .steps = EXEC_MAX_STEPS};
 	if (argv->n == 0) {
 		call.argv = none;
 		call.argc = 1;
@@ -483,6 +393,7 @@ static void judge(const struct exec_rules *r, const struct exec_file *file, cons
 		.rule_text = "no rule denies it",
 		.why = "the script that it is for was allowed",
 	};
+	exec_spend(&j.search, steps_of(&call));
 	judge_call(&j, &call, only_rules, 0, ret);
 }
 

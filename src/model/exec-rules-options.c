@@ -274,14 +274,16 @@ void exec_places(const struct option_words *known, const char *const *args, size
 {
 	bool here = true, next = false;
 	*ret = (struct places){.doubtful = EXEC_NO_DOUBT};
-	for (size_t i = 0; i < n_args && (here || next); i++) {
+	for (size_t i = 0; i < n_args && (here || next) && !ret->too_many; i++) {
 		bool after = false;
+		ret->steps++;
 		if (here && !is_option(known, args[i])) {
 			put_place(ret, i);
 		} else if (here && strcmp(args[i], "--") == 0) {
 			put_place(ret, i + 1);
 		} else if (here) {
 			int takes = *args[i] == '+' ? 1 : exec_option_takes(known, args[i]);
+			ret->steps += 8 + strlen(args[i]);
 			if (takes == 0 && ret->doubtful == EXEC_NO_DOUBT)
 				ret->doubtful = i;
 			next = next || takes != 2;

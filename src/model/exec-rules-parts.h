@@ -25,6 +25,7 @@ struct rule_word {
 	 */
 	size_t bare;
 	size_t value; /* ANYWHERE, PART: where in text what is asked of the value begins */
+	size_t scan; /* ANYWHERE, PART: a number of its own among all rules' */
 };
 
 struct compiled_rule {
@@ -44,6 +45,7 @@ struct exec_rules {
 	const char **programs;
 	size_t n_programs;
 	uint16_t *sorted; /* indexes of programs, by name */
+	size_t n_scans; /* words that are ANYWHERE or PART */
 	struct compiled_rule **first; /* by program; NULL: only known for being multicall */
 	const struct multicall **multicall; /* by program; NULL: it is none */
 	struct exec_programs multicalls; /* which are some */
@@ -137,12 +139,46 @@ struct places {
 	size_t n; /* at least 1 */
 	bool too_many; /* not all of them are here */
 	size_t doubtful; /* the first option of which it is not known whether it takes a word */
+	size_t steps; /* what it took to find them, as of struct search */
 };
 #define EXEC_NO_DOUBT ((size_t)-1)
 void exec_places(const struct option_words *known, const char *const *args, size_t n_args,
 	struct places *ret);
 /* How many words an option takes: 1, 2, or 0: not known. */
 int exec_option_takes(const struct option_words *known, const char *word);
+
+/* ── Does a rule match? ──────────────────────────────────────────────────────────────────────── */
+
+/*
+ * One judgement's work is bounded: of a call with many words, each of them may be looked at for each of many rules, at
+ * many places, and again for each wrapper. A step is about one word looked at, some nanoseconds.
+ */
+#define EXEC_MAX_STEPS ((size_t)64 << 20)
+
+/* Between @from and @found no argument of @of is what a word looks for. */
+struct seen {
+	const struct reading *of;
+	size_t from, found;
+};
+
+struct search {
+	const struct exec_rules *r;
+	struct arena *a;
+	size_t steps; /* that are left */
+	bool spent; /* there were too few: what was not found may be there */
+	struct seen *seen; /* by rule_word.scan; NULL: none yet */
+	const struct reading *reading; /* the one of which the options are @known */
+	const struct option_words *known;
+};
+
+void exec_spend(struct search *s, size_t steps);
+
+/*
+ * Does @rule match @reading, if its subcommand is at @place? *ret_found is where the last word of the rule was found, or
+ * n_args. @reading has to live as long as @s.
+ */
+bool exec_rule_matches(struct search *s, const struct compiled_rule *rule,
+	const struct reading *reading, size_t place, size_t *ret_found);
 
 /* With help.autocorrect, would git run @word for @arg? */
 bool exec_git_corrects(const char *arg, const char *word);

@@ -100,11 +100,14 @@ static bool is_assignment(const char *word)
 
 static void find_plain(struct finder *f, const struct places *places)
 {
-	for (size_t i = 0; i < places->n; i++) {
-		size_t at = places->v[i];
-		while (at < f->n_args && is_assignment(f->args[at])) /* sudo */
-			at++;
-		put(f, at + f->wrapper->skip, false);
+	size_t end = 0;
+	for (size_t i = 0; i < places->n && f->n < f->max; i++) {
+		if (places->v[i] < end) /* among assignments that were passed over */
+			continue;
+		end = places->v[i];
+		while (end < f->n_args && is_assignment(f->args[end])) /* sudo */
+			end++;
+		put(f, end + f->wrapper->skip, false);
 	}
 }
 
@@ -129,17 +132,19 @@ static const char *split_string(const struct finder *f, size_t at, size_t *ret_n
 /* The words of -S take its place: another call of env. */
 static void find_split(struct finder *f, size_t n_options)
 {
-	for (size_t i = 0; i < n_options && i < f->n_args && f->args[i]; i++) {
+	for (size_t i = 0; i < n_options && i < f->n_args && f->n < f->max && f->args[i]; i++) {
 		size_t next;
 		struct strv words = {0}, whole = {0};
 		const char *text = split_string(f, i, &next);
 		if (!text || !exec_shell_words(text, f->a, &words))
 			continue;
-		strv_push(f->a, &whole, "env");
+		size_t rest = next < f->n_args ? f->n_args - next : 0;
+		whole.v = arena_calloc(f->a, 1 + words.n + rest, sizeof *whole.v);
+		whole.v[whole.n++] = "env";
 		for (size_t j = 0; j < words.n; j++)
-			strv_push(f->a, &whole, words.v[j]);
-		for (; next < f->n_args; next++)
-			strv_push(f->a, &whole, f->args[next]);
+			whole.v[whole.n++] = words.v[j];
+		for (size_t j = 0; j < rest; j++)
+			whole.v[whole.n++] = f->args[next + j];
 		put_words(f, "env -S", &whole);
 		return;
 	}
@@ -147,21 +152,24 @@ static void find_split(struct finder *f, size_t n_options)
 
 static void find_env(struct finder *f, const struct places *places)
 {
-	for (size_t i = 0; i < places->n; i++) {
-		size_t at = places->v[i];
-		if (at < f->n_args && strcmp(f->args[at], "-") == 0)
-			at++;
-		while (at < f->n_args && strchr(f->args[at], '='))
-			at++;
-		put(f, at, false);
+	size_t end = 0;
+	for (size_t i = 0; i < places->n && f->n < f->max; i++) {
+		if (places->v[i] < end) /* among assignments that were passed over */
+			continue;
+		end = places->v[i];
+		if (end < f->n_args && strcmp(f->args[end], "-") == 0)
+			end++;
+		while (end < f->n_args && strchr(f->args[end], '='))
+			end++;
+		put(f, end, false);
 	}
 	find_split(f, places->v[places->n - 1]);
 }
 
-/* Is one of the letters @letters an option before @place? */
-static bool has_letter(const struct finder *f, size_t place, const char *letters)
+/* Is one of the letters @letters an option between @from and @place? */
+static bool has_letter(const struct finder *f, size_t from, size_t place, const char *letters)
 {
-	for (size_t i = 0; i < place && i < f->n_args; i++)
+	for (size_t i = from; i < place && i < f->n_args; i++)
 		if (*f->args[i] == '-' && f->args[i][1] != '-' && strpbrk(f->args[i], letters))
 			return true;
 	return false;
@@ -169,10 +177,14 @@ static bool has_letter(const struct finder *f, size_t place, const char *letters
 
 static void find_shell(struct finder *f, const struct places *places)
 {
-	for (size_t i = 0; i < places->n; i++) {
+	size_t from = 0;
+	bool code = false;
+	for (size_t i = 0; i < places->n && f->n < f->max; i++) {
 		struct strv words = {0};
 		size_t at = places->v[i];
-		if (!has_letter(f, at, "c"))
+		code = code || has_letter(f, from, at, "c");
+		from = at;
+		if (!code)
 			put(f, at, true);
 		else if (at < f->n_args && exec_shell_words(f->args[at], f->a, &words))
 			put_words(f, arena_printf(f->a, "%.60s -c", f->name), &words);
@@ -181,9 +193,13 @@ static void find_shell(struct finder *f, const struct places *places)
 
 static void find_interpreter(struct finder *f, const struct places *places)
 {
-	for (size_t i = 0; i < places->n; i++)
-		if (!has_letter(f, places->v[i], f->wrapper->code))
-			put(f, places->v[i], true);
+	size_t from = 0;
+	for (size_t i = 0; i < places->n; i++) {
+		if (has_letter(f, from, places->v[i], f->wrapper->code))
+			return;
+		from = places->v[i];
+		put(f, from, true);
+	}
 }
 
 /* `find … -exec COMMAND … ;`: each of them. */

@@ -264,6 +264,8 @@ static int add_pattern(struct compiler *c, const char *const *words, size_t n, c
 	for (size_t i = 1; i < n; i++) {
 		v[i - 1] = make_word(words[i], first, c->reason != NULL);
 		first = first && v[i - 1].kind != WORD_PLACE;
+		if (v[i - 1].kind == WORD_ANYWHERE || v[i - 1].kind == WORD_PART)
+			v[i - 1].scan = r->n_scans++;
 	}
 	struct compiled_rule *rule = arena_new(c->a, struct compiled_rule);
 	*rule = (struct compiled_rule){
