@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "model/codec-argv.h"
 #include "model/codec-fields.h"
 #include "model/codec-observed-exec.h"
 #include "model/verdict.h"
@@ -12,7 +13,6 @@
  */
 
 #define OBSERVATION_MAX_SIZE ((size_t)64 << 20)
-#define ARGV_MAX             ((size_t)1 << 20)
 
 #define ENUM_NAMES(what, type, total)                                                              \
 	static const char *what##_at(int i)                                                        \
@@ -265,6 +265,7 @@ static const struct field observation_fields[] = {
 	TEXT("kernel", kernel),
 	TEXT("version", version),
 	FIELD_ELSEWHERE("argv"),
+	FIELD_ELSEWHERE("argv_left_out"),
 	FIELD_ELSEWHERE("exec"),
 	FIELD_ELSEWHERE("limits"),
 	FIELD_ELSEWHERE("inherited"),
@@ -297,35 +298,13 @@ const char *observation_format_json(const struct observation *o, struct arena *a
 
 	write_object(&w, NULL);
 	fields_write_members(&w, observation_fields, o);
-	write_array(&w, "argv");
-	for (size_t i = 0; i < o->argc; i++)
-		write_text(&w, NULL, o->argv[i]);
-	write_array_end(&w);
+	observed_argv_write(&w, o);
 	write_limits(&w, o);
 	write_inherited(&w, o);
 	if (o->exec.mode != EXEC_OFF)
 		observed_exec_write(&w, &o->exec);
 	write_object_end(&w);
 	return write_line_take(&w, a);
-}
-
-static int parse_argv(struct fields_reader *r, struct observation *o, const json_t *list)
-{
-	size_t n = json_array_size(list);
-
-	if (!list)
-		return 0;
-	if (!json_is_array(list) || n > ARGV_MAX)
-		return fields_wrong(r, "argv", "a list of strings");
-	const char **argv = arena_calloc(r->a, n + 1, sizeof *argv);
-	for (size_t i = 0; i < n; i++) {
-		if (json_text_parse(json_array_get(list, i), r->a, &argv[i]) != 0)
-			return fields_wrong(
-				r, "argv", "a list of strings, each a string or {\"base64\": …}");
-	}
-	o->argv = argv;
-	o->argc = n;
-	return 0;
 }
 
 /* An object with a struct for each of some limits: "limits", "inherited". */
@@ -363,7 +342,7 @@ static int parse_root(struct fields_reader *r, struct observation *o, const json
 	const struct by_limit inherited = {inherited_fields, o->inherited, sizeof o->inherited[0]};
 
 	if (fields_parse(r, observation_fields, o, root) != 0 ||
-		parse_argv(r, o, json_object_get(root, "argv")) != 0 ||
+		observed_argv_parse(r, o, root) != 0 ||
 		parse_by_limit(r, "limits", &limits, json_object_get(root, "limits")) != 0 ||
 		parse_by_limit(r, "inherited", &inherited, json_object_get(root, "inherited")) !=
 			0 ||

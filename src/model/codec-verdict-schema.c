@@ -24,6 +24,10 @@ static const char head[] =
 	"  \"argv\": {\"type\": \"array\", \"items\": {\"oneOf\": [{\"type\": \"string\"}, "
 	"{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"base64\"], "
 	"\"properties\": {\"base64\": {\"type\": \"string\"}}}]}},\n"
+	"  \"argv_left_out\": {\"type\": \"object\", \"additionalProperties\": false, "
+	"\"required\": [\"words\", \"bytes\"], \"properties\": {"
+	"\"words\": {\"$ref\": \"#/$defs/number\"}, "
+	"\"bytes\": {\"$ref\": \"#/$defs/number\"}}},\n"
 	"  \"attempt\": {\"$ref\": \"#/$defs/number\"},\n";
 
 static const char middle[] =

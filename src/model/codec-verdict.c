@@ -4,6 +4,7 @@
 
 #include "base/parse.h"
 #include "base/time.h"
+#include "model/codec-argv.h"
 #include "model/codec-observed-exec.h"
 #include "model/codec-writer.h"
 #include "model/facts.h"
@@ -38,14 +39,6 @@ static void put_comm(struct json_writer *w, const char comm[17])
 static void put_pid(struct json_writer *w, const char *key, pid_t pid)
 {
 	write_u64_or_null(w, key, pid > 0, (uint64_t)pid);
-}
-
-static void put_argv(struct json_writer *w, const struct observation *o)
-{
-	write_array(w, "argv");
-	for (size_t i = 0; i < o->argc; i++)
-		write_text(w, NULL, o->argv[i]);
-	write_array_end(w);
 }
 
 static void put_limit(struct json_writer *w, const struct observed_limit *l, enum limit limit)
@@ -212,7 +205,7 @@ static void put_request(struct json_writer *w, const struct observation *o)
 	write_visible(w, "id", o->id);
 	write_visible(w, "key", o->key);
 	write_visible(w, "policy", o->policy);
-	put_argv(w, o);
+	observed_argv_write(w, o);
 	write_u64(w, "attempt", o->attempt);
 }
 

@@ -89,8 +89,13 @@ void write_text(struct json_writer *w, const char *key, const char *s)
 		write_null(w, key);
 		return;
 	}
+	write_bytes(w, key, s, strlen(s));
+}
+
+void write_bytes(struct json_writer *w, const char *key, const char *s, size_t size)
+{
 	begin(w, key);
-	json_put_bytes(&w->out, s, strlen(s));
+	json_put_bytes(&w->out, s, size);
 }
 
 void write_visible(struct json_writer *w, const char *key, const char *s)

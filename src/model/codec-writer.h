@@ -32,6 +32,8 @@ void write_u64(struct json_writer *w, const char *key, uint64_t value);
 void write_u64_or_null(struct json_writer *w, const char *key, bool known, uint64_t value);
 /* The text; {"base64":"…"} if it is not UTF-8; null for NULL. */
 void write_text(struct json_writer *w, const char *key, const char *s);
+/* The same of @size bytes. */
+void write_bytes(struct json_writer *w, const char *key, const char *s, size_t size);
 /* The text, with \xNN for what is not UTF-8; null for NULL. */
 void write_visible(struct json_writer *w, const char *key, const char *s);
 

@@ -103,13 +103,15 @@ static void put_cause(struct buf *b, const struct verdict *v, struct arena *a)
 static void put_command(struct buf *b, const struct observation *o, struct arena *a)
 {
 	buf_puts(b, "<pre>");
-	for (size_t i = 0; i < o->argc && i < ARGS_SHOWN; i++) {
+	size_t i = 0;
+	for (; i < o->argc && i < ARGS_SHOWN; i++) {
 		if (i > 0)
 			buf_putc(b, ' ');
 		html_put(b, words_visible(a, o->argv[i], ARG_SHOWN));
 	}
-	if (o->argc > ARGS_SHOWN)
-		buf_printf(b, " … (%zu more)", o->argc - ARGS_SHOWN);
+	uint64_t more = o->argc - i + o->argv_left_out.words;
+	if (more > 0)
+		buf_printf(b, " … (%" PRIu64 " more)", more);
 	buf_puts(b, "</pre>\n");
 }
 

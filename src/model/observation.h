@@ -251,12 +251,20 @@ struct observed_limit {
 	enum enforced_by by;
 };
 
+/* Of a command too long for the record; both 0 when all of it is there. */
+struct argv_left_out {
+	uint64_t words; /* of which nothing is there, behind the last that is */
+	uint64_t
+		bytes; /* theirs, with a NUL for each, and what the last word that is there was cut by */
+};
+
 struct observation {
 	const char *id;
 	const char *key; /* NULL: none */
 	const char *policy;
 	const char *const *argv;
 	size_t argc;
+	struct argv_left_out argv_left_out; /* read from a record */
 	unsigned attempt; /* 1 for the first */
 	enum rung rung;
 	bool privileged; /* bulkhead ran as root */

@@ -197,6 +197,7 @@ static void test_the_schema_refuses(void **state)
 		{"exit_code", "\"0\""},
 		{"signal", "0"},
 		{"argv", "[1]"},
+		{"argv_left_out", "{\"words\": 1}"},
 		{"attempt", "-1"},
 		{"extra", "1"},
 		{"limits", "{\"memory\": {\"value\": 1, \"unit\": \"bytes\"}}"},
@@ -215,6 +216,8 @@ static void test_the_schema_refuses(void **state)
 		json_decref(v);
 	}
 	json_t *v = verdict_of("ok.json");
+	json_object_set_new(v, "argv_left_out", json_pack("{s:i,s:i}", "words", 1, "bytes", 9));
+	assert_true(fits(schema, v));
 	json_object_del(v, "killer");
 	assert_false(fits(schema, v));
 	json_decref(v);

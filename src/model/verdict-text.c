@@ -54,13 +54,15 @@ static void put_command(struct report *r, const struct observation *o)
 				    "_-./=:,+@%";
 	cleanup_buf struct buf b = BUF_INIT;
 
-	for (size_t i = 0; i < o->argc && b.size < ARGV_SHOWN; i++) {
+	size_t i = 0;
+	for (; i < o->argc && b.size < ARGV_SHOWN; i++) {
 		const char *arg = visible(r, o->argv[i], NAME_SHOWN);
 		bool quote = arg[0] == '\0' || arg[strspn(arg, plain)] != '\0';
 		buf_printf(&b, quote ? "%s'%s'" : "%s%s", i > 0 ? " " : "", arg);
-		if (b.size >= ARGV_SHOWN && i + 1 < o->argc)
-			buf_printf(&b, " … (%zu more)", o->argc - i - 1);
 	}
+	uint64_t more = o->argc - i + o->argv_left_out.words;
+	if (more > 0)
+		buf_printf(&b, " … (%" PRIu64 " more)", more);
 	row(r, "command", buf_str(&b));
 }
 

@@ -101,6 +101,16 @@ def test_both_ways(api, attach):
     assert client.all()[VERDICT]["exit_code"] == 5
 
 
+def test_the_verdict_of_a_long_command(api, attach):
+    """Which takes six bytes in JSON for each of its own: more than a frame may have."""
+    body = b'{"argv":["true"' + 23 * (b',"' + b"\x7f" * 130_000 + b'"') + b"]}"
+    run = api.request("POST", "/v1/runs", body, {"Content-Type": "application/json"}).expect(201).json["id"]
+    verdict = attach(run).all()[VERDICT]
+    assert sum(len(word) + 1 for word in verdict["argv"]) == 65536
+    assert verdict["argv_left_out"] == {"words": 22, "bytes": 5 + 23 * 130_001 - 65536}
+    assert api.get(f"/v1/runs/{run}")["verdict"] == verdict
+
+
 def test_frames_behind_the_request(api, attach):
     run = begin(api, ["cat"])
     frames = struct.pack(">B3xI", STDIN, 5) + b"early" + struct.pack(">B3xI", STDIN_END, 0)

@@ -43,6 +43,18 @@ def test_a_run_is_recorded(bulkhead):
     assert stat_mode(bulkhead.state) == 0o700 and stat_mode(bulkhead.state / "state.db") & 0o077 == 0
 
 
+def test_of_a_long_command_the_beginning_is_recorded(bulkhead):
+    """A byte of it can take twelve in the spool; what does not fit there would be a run that was lost."""
+    r = bulkhead.run("/bin/true", *["\x01" * 130_000] * 14).expect("ok", 0)
+    (row,) = runs(bulkhead)
+    assert (row["state"], row["cause"], row["argv"][0], row["argv_complete"]) == ("ended", "ok", "/bin/true", False)
+    kept = sum(len(word) + 1 for word in r.verdict["argv"])
+    assert kept == 65536 and r.verdict["argv_left_out"] == {"words": 13, "bytes": 10 + 14 * 130_001 - kept}
+    assert json.loads(bulkhead.command("show", "--json", row["id"]).out) == r.verdict
+    explained = json.loads(bulkhead.command("explain", "--json", row["id"]).out)
+    assert explained["agrees"] is True and explained["verdict"] == r.verdict
+
+
 def stat_mode(path):
     return path.stat().st_mode & 0o777
 
