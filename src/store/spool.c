@@ -183,6 +183,11 @@ int spool_end(
 	struct spool *s, const struct run_begin *b, const struct run_end *end, struct error *e)
 {
 	int r = put(s, b, end);
+	if (r < 0 && errno == EMSGSIZE && end->observation) {
+		struct run_end shorter = *end;
+		shorter.observation = NULL;
+		r = put(s, b, &shorter);
+	}
 	if (r < 0)
 		refuse(s, e);
 	if (s->lock >= 0)

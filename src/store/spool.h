@@ -77,8 +77,8 @@ struct spool {
  */
 int spool_begin(struct spool *s, const struct run_begin *b, struct error *e);
 /*
- * Write down how it ended, and all else too; also when begin failed. Lets go of the run. 0; or -1
- * with @e.
+ * Write down how it ended, and all else too; also when begin failed. Without the observation if that is too
+ * long: a run without an end would be a lost one. Lets go of the run. 0; or -1 with @e.
  */
 int spool_end(
 	struct spool *s, const struct run_begin *b, const struct run_end *end, struct error *e);

@@ -153,6 +153,30 @@ static void a_record_beyond_all_measure_is_refused(void **state)
 	spool_close(&spool);
 }
 
+/* The end of a run is worth more than what explains it. */
+static void an_observation_that_is_too_long_is_left_out(void **state)
+{
+	struct test_state *t = *state;
+	struct run_begin b = test_begin(test_id(1, 1));
+	struct run_end end = test_end("ok");
+	struct spool spool = SPOOL_INIT(&t->dir);
+	struct run_record r;
+	char text[4096], *observation = malloc(SPOOL_LINE_MAX + 1);
+	assert_non_null(observation);
+	memset(observation, 'o', SPOOL_LINE_MAX);
+	observation[SPOOL_LINE_MAX] = '\0';
+	end.observation = observation;
+	assert_int_equal(spool_end(&spool, &b, &end, NULL), 0);
+	free(observation);
+	spool_close(&spool);
+	assert_true(file_read_text(t->dir.fd, SPOOL_NOW, text, sizeof text) > 0);
+	char *line = strtok(text, "\n");
+	assert_int_equal(spool_line_decode(line, strlen(line), &r), SPOOL_LINE_RECORD);
+	assert_true(r.ended);
+	assert_string_equal(r.verdict, end.verdict);
+	assert_null(r.observation);
+}
+
 /* What somebody put in the way neither leads elsewhere nor lets us wait. */
 static void what_is_no_file_is_not_written_to(void **state)
 {
@@ -187,6 +211,7 @@ int main(void)
 		state_test(an_empty_one_is_not_turned),
 		state_test(what_waits_is_bounded),
 		state_test(a_record_beyond_all_measure_is_refused),
+		state_test(an_observation_that_is_too_long_is_left_out),
 		state_test(what_is_no_file_is_not_written_to),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
