@@ -459,6 +459,7 @@ struct engine {
 	struct live *newest, *ended_first, **ended_last;
 	struct box *newest_box, *gone_first, **gone_last;
 	unsigned n_ended, n_gone;
+	size_t ended_bytes; /* the verdicts of those that are remembered */
 	struct pools pools;
 	struct parked *parked; /* all of them */
 	struct witness_post witnesses;

@@ -46,6 +46,9 @@ struct engine_options {
 	const char *zygote; /* the program; NULL: where it belongs */
 };
 
+/* The verdicts of ended runs that are remembered, all together; the last one is, however long. */
+#define ENGINE_ENDED_BYTES_MAX ((size_t)16 << 20)
+
 #define ENGINE_OPTIONS_DEFAULT ((struct engine_options){256, 1024, 256, 0, 1024, NULL})
 
 /* Who asks: what is fair is fair for each of them. */

@@ -184,6 +184,7 @@ static void forget_oldest(struct engine *e)
 	if (!e->ended_first)
 		e->ended_last = &e->ended_first;
 	e->n_ended--;
+	e->ended_bytes -= strlen(l->verdict_json);
 	live_let_go(l);
 }
 
@@ -193,7 +194,10 @@ void live_remember(struct live *l)
 	live_hold(l);
 	*e->ended_last = l;
 	e->ended_last = &l->next_ended;
-	if (++e->n_ended > e->options.keep_ended)
+	e->n_ended++;
+	e->ended_bytes += strlen(l->verdict_json);
+	while (e->n_ended > e->options.keep_ended ||
+		(e->n_ended > 1 && e->ended_bytes > ENGINE_ENDED_BYTES_MAX))
 		forget_oldest(e);
 }
 

@@ -445,6 +445,33 @@ static void test_ended_runs_are_remembered_for_a_while(void **state)
 	assert_non_null(live_verdict_json(engine_find_run(rig.engine, last)));
 }
 
+static void add_verdict(void *data, struct live *l)
+{
+	*(size_t *)data += strlen(live_verdict_json(l));
+}
+
+static void test_long_verdicts_are_remembered_for_less_long(void **state)
+{
+	static char word[65000];
+	const char *argv[] = {"true", word};
+	const struct engine_request none = {0};
+	size_t each = 0, all = 0;
+	unsigned n = 0;
+	(void)state;
+	NEEDS_ROOT();
+	memset(word, 0x7f, sizeof(word) - 1); /* six bytes in JSON */
+	for (int i = 0; i < 60; i++) {
+		struct live *l = run_argv(argv, 2, none);
+		rig_end(l);
+		each = strlen(live_verdict_json(l));
+	}
+	rig_quiet(10);
+	engine_each_run(rig.engine, count, &n);
+	engine_each_run(rig.engine, add_verdict, &all);
+	assert_true(n < 60 && all <= ENGINE_ENDED_BYTES_MAX);
+	assert_true(all > ENGINE_ENDED_BYTES_MAX - 2 * each); /* and no fewer than may be */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +493,7 @@ int main(void)
 		RIG_TEST(test_requests_that_make_no_sense),
 		RIG_TEST(test_the_queue_is_bounded_and_goes_on),
 		RIG_TEST(test_ended_runs_are_remembered_for_a_while),
+		RIG_TEST(test_long_verdicts_are_remembered_for_less_long),
 	};
 	cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests_name("run-engine", tests, NULL, NULL);
