@@ -53,6 +53,23 @@ void attach_head_encode(const struct attach_head *head, unsigned char out[ATTACH
 	attach_number_encode(head->size, out + 4, 4);
 }
 
+void attach_frame_put(struct buf *out, enum attach_kind kind, const void *body, size_t size)
+{
+	unsigned char head[ATTACH_HEAD_SIZE];
+	attach_head_encode(&(struct attach_head){kind, size}, head);
+	buf_add(out, head, sizeof head);
+	buf_add(out, body, size);
+}
+
+void attach_bytes_put(struct buf *out, enum attach_kind kind, const char *bytes, size_t size)
+{
+	for (size_t piece; size > ATTACH_BODY_MAX; bytes += piece, size -= piece) {
+		piece = ATTACH_BODY_MAX;
+		attach_frame_put(out, kind, bytes, piece);
+	}
+	attach_frame_put(out, kind, bytes, size);
+}
+
 bool attach_head_decode(struct attach_head *ret, enum attach_sender sender,
 	const unsigned char bytes[ATTACH_HEAD_SIZE])
 {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 /*
  * The frames that both sides of an attached run send, once its HTTP connection has been upgraded to
  * bulkhead-attach/1 (docs/api.md):
@@ -42,6 +44,13 @@ struct attach_head {
 
 /* A head to send. @head must be one that attach_head_decode() takes from its sender. */
 void attach_head_encode(const struct attach_head *head, unsigned char out[ATTACH_HEAD_SIZE]);
+/* A frame: head and body. The body must be one that its kind can have. */
+void attach_frame_put(struct buf *out, enum attach_kind kind, const void *body, size_t size);
+/*
+ * @size bytes of a stream (STDOUT, STDERR): one frame, or as many as it takes. What is read of a log may be
+ * longer than anything a program's output is written down in.
+ */
+void attach_bytes_put(struct buf *out, enum attach_kind kind, const char *bytes, size_t size);
 /*
  * A head that @sender has sent. False if it is none: a kind that is not the sender's, a size that
  * its kind cannot have, bytes that are not 0.

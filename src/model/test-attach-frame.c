@@ -73,6 +73,33 @@ static void what_is_no_head_is_refused(void **state)
 	}
 }
 
+/* However long: in order, whole, and each frame one that a client takes. */
+static void a_long_stream_is_cut_into_frames(void **state)
+{
+	static const size_t sizes[] = {0, 1, ATTACH_BODY_MAX, ATTACH_BODY_MAX + 1,
+		2 * ATTACH_BODY_MAX, 3 * ATTACH_BODY_MAX + 5};
+	static char bytes[3 * ATTACH_BODY_MAX + 5];
+	(void)state;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(i * 7 + i / 4099);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		cleanup_buf struct buf out = BUF_INIT;
+		struct attach_head head;
+		size_t seen = 0, frames = 0;
+		attach_bytes_put(&out, ATTACH_STDERR, bytes, sizes[i]);
+		for (size_t at = 0; at < out.size; at += ATTACH_HEAD_SIZE + head.size, frames++) {
+			assert_true(attach_head_decode(
+				&head, ATTACH_DAEMON, (unsigned char *)out.data + at));
+			assert_int_equal(head.kind, ATTACH_STDERR);
+			assert_memory_equal(
+				out.data + at + ATTACH_HEAD_SIZE, bytes + seen, head.size);
+			seen += head.size;
+		}
+		assert_int_equal(seen, sizes[i]);
+		assert_true(frames == 1 || seen > (frames - 1) * ATTACH_BODY_MAX);
+	}
+}
+
 static void numbers_are_big_endian(void **state)
 {
 	unsigned char bytes[8];
@@ -90,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_head_is_read_as_it_was_written),
 		cmocka_unit_test(what_is_no_head_is_refused),
+		cmocka_unit_test(a_long_stream_is_cut_into_frames),
 		cmocka_unit_test(numbers_are_big_endian),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

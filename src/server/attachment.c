@@ -46,45 +46,38 @@ static void serve(struct attachment *a);
 
 /* ---- frames to the client ---- */
 
-static void put_head(struct attachment *a, enum attach_kind kind, size_t size)
-{
-	unsigned char head[ATTACH_HEAD_SIZE];
-	const struct attach_head h = {.kind = kind, .size = size};
-	attach_head_encode(&h, head);
-	buf_add(&a->out, head, sizeof head);
-}
-
-static void put_frame(struct attachment *a, enum attach_kind kind, const void *body, size_t size)
-{
-	put_head(a, kind, size);
-	buf_add(&a->out, body, size);
-}
-
 static void put_event(struct attachment *a, const struct output_event *event)
 {
 	unsigned char number[8];
 	if (event->kind == OUTPUT_DATA) {
 		enum attach_kind kind =
 			event->stream == OUTPUT_STDERR ? ATTACH_STDERR : ATTACH_STDOUT;
-		put_frame(a, kind, event->data, event->size);
+		attach_bytes_put(&a->out, kind, event->data, event->size);
 		return;
 	}
 	attach_number_encode(event->count, number, sizeof number);
-	put_frame(a, ATTACH_GAP, number, sizeof number);
+	attach_frame_put(&a->out, ATTACH_GAP, number, sizeof number);
 }
 
 static void put_problem(struct attachment *a, enum problem problem, const struct error *e)
 {
 	cleanup_buf struct buf json = BUF_INIT;
 	problem_format(&json, problem, e, -1);
-	put_frame(a, ATTACH_PROBLEM, json.data, json.size);
+	attach_frame_put(&a->out, ATTACH_PROBLEM, json.data, json.size);
 }
 
 static void put_verdict(struct attachment *a)
 {
 	const char *json = live_verdict_json(a->live);
-	put_frame(a, ATTACH_VERDICT, json, strlen(json));
+	size_t size = strlen(json);
+	struct error e = ERROR_INIT;
 	a->concluded = true;
+	if (size <= ATTACH_JSON_MAX) {
+		attach_frame_put(&a->out, ATTACH_VERDICT, json, size);
+		return;
+	}
+	error_set(&e, BLAME_US, 0, "the verdict is too long for a frame");
+	put_problem(a, problem_of(&e), &e);
 }
 
 /* Fill the buffer; what there is now, or as much as goes into a block. */

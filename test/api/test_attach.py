@@ -111,6 +111,13 @@ def test_the_verdict_of_a_long_command(api, attach):
     assert api.get(f"/v1/runs/{run}")["verdict"] == verdict
 
 
+def test_a_line_of_the_log_that_is_longer_than_a_frame(api, attach, daemon):
+    run = api.run(["echo", "x"])["id"]
+    line = {"t_us": 1, "stream": "stdout", "text": "0123456789" * 15_000}
+    (daemon.place.state / "runs" / run / "output.jsonl").write_text(json.dumps(line) + "\n")
+    assert attach(run).all()[STDOUT] == b"0123456789" * 15_000
+
+
 def test_frames_behind_the_request(api, attach):
     run = begin(api, ["cat"])
     frames = struct.pack(">B3xI", STDIN, 5) + b"early" + struct.pack(">B3xI", STDIN_END, 0)
