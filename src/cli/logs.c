@@ -120,6 +120,9 @@ static int copy(struct output_reader *r, struct writer *w, struct error *e)
 		if ((data ? put_data(w, &event, e) : put_gap(w, &event, e)) < 0)
 			return -1;
 	}
+	if (got < 0 && errno == EBADMSG)
+		return error_set(e, BLAME_HOST, 0,
+			"the log was written over by something else: from here on it is none");
 	if (got < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot read the log");
 	return flush(w, e);

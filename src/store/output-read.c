@@ -21,6 +21,12 @@
 #define LINE_MAX_SIZE   (OUTPUT_EVENT_MAX * 6 + 4096)
 #define LINE_FIRST_SIZE 8192
 
+/*
+ * No more is looked through for a line of a log in one go, forwards or back from the end. The box may be able
+ * to write to the file (--log DIR), and to give it terabytes that take no room on a disk.
+ */
+#define PASSED_MAX ((off_t)4 << 20)
+
 /* output.jsonl, and the last two segments. */
 #define MAX_FILES 3
 
@@ -59,21 +65,22 @@ static int open_file(int dir, const char *name)
 	return fd;
 }
 
-/* Where the last whole line of @fd ends. */
+/* Where the last whole line of @fd ends; -1 if that is too far back, or cannot be read. */
 static off_t end_of_lines(int fd, off_t size)
 {
 	char block[4096];
-	while (size > 0) {
+	const off_t least = size > PASSED_MAX ? size - PASSED_MAX : 0;
+	while (size > least) {
 		off_t from = size > (off_t)sizeof block ? size - (off_t)sizeof block : 0;
 		ssize_t n = pread(fd, block, (size_t)(size - from), from);
 		if (n <= 0)
-			return 0;
+			return -1;
 		const char *newline = memrchr(block, '\n', (size_t)n);
 		if (newline)
 			return from + (newline - block) + 1;
 		size = from;
 	}
-	return 0;
+	return size > 0 ? -1 : 0;
 }
 
 /* Remove a last line that is cut off. Returns how long it was when it is still there, else 0. */
@@ -84,7 +91,7 @@ static uint64_t repair(int fd)
 	if (fstat(fd, &st) < 0)
 		return 0;
 	off_t whole = end_of_lines(fd, st.st_size);
-	if (whole == st.st_size)
+	if (whole < 0 || whole == st.st_size)
 		return 0;
 	uint64_t torn = (uint64_t)(st.st_size - whole);
 	snprintf(note, sizeof note, "{\"repaired\":{\"removed_bytes\":%" PRIu64 "}}\n", torn);
@@ -369,23 +376,26 @@ static unsigned find_newer(const struct output_reader *r, uint64_t *ret_lost)
 }
 
 /*
- * The file that was the last has been read to its end. False when there is nothing more for now. Else the
- * reader goes on: with this file, to which lines may have come before there was a newer one, or with that.
+ * The file that was the last has been read to its end. 0 when there is nothing more for now. 1: the
+ * reader goes on, with this file, to which lines may have come before there was a newer one, or with that. -1
+ * with errno: there is a newer one, and it cannot be read.
  */
-static bool step(struct output_reader *r, struct output_event *ret, bool *ret_event)
+static int step(struct output_reader *r, struct output_event *ret, bool *ret_event)
 {
 	char name[OUTPUT_NAME_SIZE];
 	uint64_t lost;
 	unsigned k = find_newer(r, &lost);
 	*ret_event = false;
 	if (k == 0)
-		return false;
-	if (!r->newer)
-		return r->newer = true;
+		return 0;
+	if (!r->newer) {
+		r->newer = true;
+		return 1;
+	}
 	int fd = open_file(r->dir, output_segment_name(k, name));
 	r->newer = false;
-	if (fd < 0)
-		return true; /* it has just been removed: look again */
+	if (fd < 0) /* ENOENT: it has just been removed, look again */
+		return errno == ENOENT ? 1 : -1;
 	fd_close(r->fds[r->file]);
 	r->fds[r->file] = fd;
 	r->segment[r->file] = k;
@@ -393,7 +403,7 @@ static bool step(struct output_reader *r, struct output_event *ret, bool *ret_ev
 	r->accounted += lost;
 	*ret = (struct output_event){.kind = OUTPUT_DROPPED, .count = lost};
 	*ret_event = lost > 0;
-	return true;
+	return 1;
 }
 
 /* A last line without its end: being written, or cut off and told of by go_on(). */
@@ -402,15 +412,16 @@ static bool is_expected_tear(const struct output_reader *r)
 	return r->file + 1 == r->n_files && (r->live || r->torn);
 }
 
-/* What is to be done at the end of a file: true if @ret has something to say. */
-static bool end_file(struct output_reader *r, enum line_found found, size_t size,
+/* What is to be done at the end of a file: 1 if @ret has something to say, else 0; -1 with errno. */
+static int end_file(struct output_reader *r, enum line_found found, size_t size,
 	struct output_event *ret, bool *ret_stop)
 {
 	bool event = false;
 	*ret_stop = false;
 	if (r->dir >= 0 && r->file + 1 == r->n_files) {
-		*ret_stop = !step(r, ret, &event);
-		return event;
+		int rc = step(r, ret, &event);
+		*ret_stop = rc == 0;
+		return rc < 0 ? -1 : event;
 	}
 	if (found == LINE_END)
 		return go_on(r, ret);
@@ -418,8 +429,19 @@ static bool end_file(struct output_reader *r, enum line_found found, size_t size
 	return !is_expected_tear(r);
 }
 
+/* False, with errno: so much that is no log is not one that was damaged. */
+static bool pass_over(off_t *passed, size_t size)
+{
+	*passed += (off_t)size;
+	if (*passed <= PASSED_MAX)
+		return true;
+	errno = EBADMSG;
+	return false;
+}
+
 int output_reader_next(struct output_reader *r, struct output_event *ret)
 {
+	off_t passed = 0;
 	while (r->file < r->n_files) {
 		const char *line;
 		size_t size = 0;
@@ -433,11 +455,12 @@ int output_reader_next(struct output_reader *r, struct output_event *ret)
 		if (found == LINE_TOO_LONG && r->skipped == 0)
 			r->skipped = size;
 		if (found == LINE_END || found == LINE_TORN || found == LINE_LATER) {
-			if (end_file(r, found, size, ret, &stop))
-				return 1;
-			if (stop)
-				return 0;
+			int said = end_file(r, found, size, ret, &stop);
+			if (said != 0 || stop)
+				return said;
 		}
+		if (found == LINE_TOO_LONG && !pass_over(&passed, size))
+			return -1;
 		if (found != LINE_WHOLE)
 			continue;
 		enum decoded what = decode(r, line, size, ret);
@@ -448,6 +471,8 @@ int output_reader_next(struct output_reader *r, struct output_event *ret)
 		account(r, ret);
 		if (what != NO_EVENT)
 			return 1;
+		if (!pass_over(&passed, size + 1))
+			return -1;
 	}
 	return 0;
 }

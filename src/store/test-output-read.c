@@ -194,6 +194,49 @@ static void a_line_without_end_takes_no_memory(void **state)
 	expect_log(t, expected);
 }
 
+/* As a program may leave its own log behind: more than anybody could read, and none of it written. */
+static void terabytes_of_nothing_are_refused_at_once(void **state)
+{
+	struct test_state *t = *state;
+	static const char *const begins[] = {"", A, "{\"segment\":1}\n", A "torn"};
+	alarm(60); /* would take days */
+	for (size_t i = 0; i < 2 * sizeof begins / sizeof *begins; i++) {
+		struct output_reader *r;
+		struct output_event event;
+		write_log(t, begins[i / 2]);
+		cleanup_fd int fd = openat(t->dir.fd, "output.jsonl", O_WRONLY | O_CLOEXEC);
+		assert_int_equal(ftruncate(fd, (off_t)4 << 40), 0);
+		assert_int_equal((i % 2 ? output_reader_open_to_follow : output_reader_open)(
+					 &r, t->dir.fd, NULL),
+			0);
+		int got;
+		while ((got = output_reader_next(r, &event)) > 0)
+			assert_int_equal(event.kind, OUTPUT_DATA);
+		assert_int_equal(got, -1);
+		assert_int_equal(errno, EBADMSG);
+		output_reader_close(r);
+		assert_int_equal(file_size(t->dir.fd, "output.jsonl"), (off_t)4 << 40);
+	}
+	alarm(0);
+}
+
+/* Lines that are right, but mean nothing to a reader, and never end. */
+static void lines_that_say_nothing_are_not_read_for_ever(void **state)
+{
+	struct test_state *t = *state;
+	static const char line[] = "{\"segment\":1}\n";
+	struct output_reader *r;
+	struct output_event event;
+	cleanup_buf struct buf b = BUF_INIT;
+	while (b.size < 5 << 20)
+		buf_add(&b, line, sizeof line - 1);
+	write_log(t, buf_str(&b));
+	assert_int_equal(output_reader_open(&r, t->dir.fd, NULL), 0);
+	assert_int_equal(output_reader_next(r, &event), -1);
+	assert_int_equal(errno, EBADMSG);
+	output_reader_close(r);
+}
+
 static void deep_nesting_is_refused(void **state)
 {
 	struct test_state *t = *state;
@@ -338,6 +381,31 @@ static void a_slow_follower_misses_nothing_unsaid(void **state)
 	}
 }
 
+/* What is there and is no file is no segment that has just been removed: nobody looks for it for ever. */
+static void a_follower_does_not_wait_for_what_is_no_segment(void **state)
+{
+	struct test_state *t = *state;
+	struct output_event event;
+	alarm(60);
+	for (int i = 0; i < 3; i++) {
+		struct output_log *log = open_log(t, 1 << 20, 1 << 20);
+		struct output_reader *r = follow(t);
+		assert_int_equal(output_reader_next(r, &event), 0);
+		int rc = i == 0  ? mkdirat(t->dir.fd, "output.1.jsonl", 0700)
+			: i == 1 ? symlinkat("output.jsonl", t->dir.fd, "output.1.jsonl")
+				 : mkfifoat(t->dir.fd, "output.1.jsonl", 0600);
+		assert_int_equal(rc, 0);
+		assert_int_equal(output_reader_next(r, &event), -1);
+		assert_int_not_equal(errno, ENOENT);
+		output_reader_close(r);
+		output_log_close(log);
+		assert_int_equal(
+			unlinkat(t->dir.fd, "output.1.jsonl", i == 0 ? AT_REMOVEDIR : 0), 0);
+		assert_int_equal(unlinkat(t->dir.fd, "output.jsonl", 0), 0);
+	}
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,12 +418,15 @@ int main(void)
 		state_test(a_log_that_is_written_is_left_alone),
 		state_test(damage_is_counted_and_passed_over),
 		state_test(a_line_without_end_takes_no_memory),
+		state_test(terabytes_of_nothing_are_refused_at_once),
+		state_test(lines_that_say_nothing_are_not_read_for_ever),
 		state_test(deep_nesting_is_refused),
 		state_test(a_kill_leaves_all_that_went_before),
 		state_test(a_tear_that_cannot_be_mended_is_said),
 		state_test(a_follower_sees_what_comes),
 		state_test(a_follower_waits_for_the_end_of_a_line),
 		state_test(a_slow_follower_misses_nothing_unsaid),
+		state_test(a_follower_does_not_wait_for_what_is_no_segment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

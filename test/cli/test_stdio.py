@@ -221,6 +221,17 @@ def test_log_is_written_as_it_happens(bulkhead):
         assert p.wait(seconds(10)) == 0
 
 
+@pytest.mark.parametrize("spoil", ["truncate -s 4T log/output.jsonl", "rm log/output.jsonl; truncate -s 4T log/output.jsonl"])
+def test_a_log_that_the_program_spoils(bulkhead, spoil):
+    """It lies where the program may write. Who reads it looks through no terabytes that are not there."""
+    log = bulkhead.top / "log"
+    r = bulkhead.run("--log", log, "--write", bulkhead.top, "--workdir", bulkhead.top, "sh", "-c", f"echo text; {spoil}")
+    r.expect("ok", 0)
+    logs = bulkhead.command("logs", r.verdict["id"], deadline=10)
+    assert logs.status != 0 and "written over" in logs.err
+    assert (log / "output.jsonl").stat().st_size >= 4 << 40
+
+
 def test_captured_output_is_recorded_without_a_log(bulkhead):
     r = bulkhead.run("--idle-timeout", "1m", "sh", "-c", "echo text").expect("ok", 0)
     run = bulkhead.state / "runs" / r.verdict["id"]
