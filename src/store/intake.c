@@ -184,12 +184,11 @@ int store_take_in(struct store *s, enum take_in how_much, struct error *e)
 /* ---- reading all there is ---- */
 
 static int take_in_if_possible(
-	struct store **ret, const struct state_dir *dir, enum store_mode mode)
+	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e)
 {
-	struct error e = ERROR_INIT;
 	cleanup_store struct store *s = NULL;
-	if (store_open(&s, dir, mode, &e) < 0 || store_take_in(s, TAKE_IN_ALL, &e) < 0) {
-		log_verbose("records stay in the spool: %s", e.text);
+	if (store_open(&s, dir, mode, e) < 0 || store_take_in(s, TAKE_IN_ALL, e) < 0) {
+		log_verbose("records stay in the spool: %s", e->text);
 		return -1;
 	}
 	*ret = s;
@@ -201,10 +200,16 @@ int store_open_to_read(
 	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e)
 {
 	cleanup_store struct store *s = NULL;
-	bool waits = dir->fd >= 0 && spool_waits(dir);
-	if (waits && take_in_if_possible(ret, dir, mode) == 0)
+	struct error why = ERROR_INIT;
+	bool casual = mode == STORE_CASUAL, waits = dir->fd >= 0 && spool_waits(dir);
+	if (waits && take_in_if_possible(ret, dir, mode, &why) == 0)
 		return 0;
-	if (store_open(&s, dir, STORE_READ, e) < 0)
+	if (casual && why.errnum == EBUSY) {
+		if (e)
+			*e = why;
+		return -1;
+	}
+	if (store_open_as(&s, dir, STORE_READ, casual, e) < 0)
 		return -1;
 	int rc = waits ? store_copy(s) : SQLITE_OK;
 	if (rc == SQLITE_OK && waits)

@@ -13,6 +13,7 @@ struct store {
 	const struct state_dir *dir;
 	char path[PATH_MAX]; /* of the directory, for SQLite */
 	enum store_mode mode;
+	bool casual; /* other processes are waited for 5 ms, not 2 s */
 	bool copied; /* db is a copy in memory: of what is outside nothing is changed */
 	sqlite3 *db; /* NULL: there is no data base (STORE_READ only) */
 	int lock; /* the file of owner.h, to ask after runs; -1: not opened yet */
@@ -40,6 +41,10 @@ int store_put(struct store *s, const struct run_record *r);
  * code.
  */
 int store_run_statement(sqlite3_stmt *stmt);
+
+/* store_open(), STORE_READ too with the patience of one who has other things to do. */
+int store_open_as(struct store **ret, const struct state_dir *dir, enum store_mode mode,
+	bool casual, struct error *e);
 
 /* Go on in memory with a copy of the data base, or without one with an empty one. A result code. */
 int store_copy(struct store *s);

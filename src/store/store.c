@@ -94,7 +94,7 @@ static int note_wal_pages(void *data, sqlite3 *db, const char *name, int pages)
 
 static uint64_t usual_patience(const struct store *s)
 {
-	return s->mode == STORE_CASUAL ? BUSY_MAX_CASUAL_US : BUSY_MAX_US;
+	return s->casual ? BUSY_MAX_CASUAL_US : BUSY_MAX_US;
 }
 
 static void configure_sqlite(void)
@@ -171,15 +171,22 @@ static int rc_errno(struct store *s, int rc)
 	}
 }
 
+static int fail_locked(const struct store *s, struct error *e)
+{
+	error_set(e, BLAME_HOST, 0, "'%s/" DB_NAME "': another process has had it locked for %s",
+		s->dir->path, s->casual ? "5 ms" : "2 s");
+	if (e)
+		e->errnum = EBUSY;
+	return -1;
+}
+
 int store_fail(struct store *s, int rc, struct error *e)
 {
 	int errnum = rc_errno(s, rc);
 	if (errnum)
 		return error_set(e, BLAME_HOST, errnum, "'%s/" DB_NAME "'", s->dir->path);
 	if ((rc & 0xff) == SQLITE_BUSY)
-		return error_set(e, BLAME_HOST, 0,
-			"'%s/" DB_NAME "': another process has had it locked for %s", s->dir->path,
-			s->mode == STORE_CASUAL ? "5 ms" : "2 s");
+		return fail_locked(s, e);
 	if (rc == SQLITE_SCHEMA) /* only check_version() says so */
 		return error_set(e, BLAME_HOST, 0,
 			"'%s/" DB_NAME "' is of another version of bulkhead", s->dir->path);
@@ -374,12 +381,19 @@ bool store_renewed(struct store *s, int rc)
 int store_open(
 	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e)
 {
+	return store_open_as(ret, dir, mode, mode == STORE_CASUAL, e);
+}
+
+int store_open_as(struct store **ret, const struct state_dir *dir, enum store_mode mode,
+	bool casual, struct error *e)
+{
 	configure_sqlite();
 	struct store *s = calloc(1, sizeof *s);
 	if (!s)
 		out_of_memory();
 	s->dir = dir;
 	s->mode = mode;
+	s->casual = casual;
 	s->busy_max_us = usual_patience(s);
 	s->lock = -1;
 	if (dir->fd >= 0) {

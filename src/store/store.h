@@ -45,7 +45,8 @@ int store_open(
  * Open it so that every run is there that began before: what is in the spool is taken in. Where
  * that cannot be (a read-only or full disk), it is taken into a copy in memory, and nothing is
  * changed. @mode, STORE_WRITE or STORE_CASUAL, is how long other processes are waited for before
- * that. 0; or -1 with @e.
+ * that; for STORE_CASUAL a data base that somebody else writes to is an error, EBUSY in e->errnum, for which it
+ * can be tried again soon: a copy would take longer. 0; or -1 with @e.
  */
 int store_open_to_read(
 	struct store **ret, const struct state_dir *dir, enum store_mode mode, struct error *e);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <time.h>
 
 #include "base/fd.h"
@@ -180,6 +182,36 @@ static void readers_see_all_there_is(void **state)
 	store_close(s);
 }
 
+/* Who has other things to do neither waits for another process that writes, nor copies everything. */
+static void a_casual_reader_does_not_wait(void **state)
+{
+	struct test_state *t = *state;
+	struct error e = ERROR_INIT;
+	struct store *s = NULL;
+	sqlite3 *other = NULL;
+	char path[PATH_MAX + 16];
+	spool_one(t, 1);
+	assert_int_equal(store_open_to_read(&s, &t->dir, STORE_CASUAL, &e), 0);
+	store_close(s);
+	snprintf(path, sizeof path, "%s/state.db", t->path);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	/* With nothing to take in there is nothing to wait for. */
+	assert_int_equal(store_open_to_read(&s, &t->dir, STORE_CASUAL, &e), 0);
+	assert_int_equal(count_runs(s, NULL, NULL), 1);
+	store_close(s);
+	spool_one(t, 2);
+	uint64_t from = time_monotonic_us();
+	assert_int_equal(store_open_to_read(&s, &t->dir, STORE_CASUAL, &e), -1);
+	assert_true(time_monotonic_us() - from < US_PER_SEC);
+	assert_int_equal(e.blame, BLAME_HOST);
+	assert_int_equal(e.errnum, EBUSY);
+	assert_int_equal(sqlite3_close_v2(other), SQLITE_OK);
+	assert_int_equal(store_open_to_read(&s, &t->dir, STORE_CASUAL, &e), 0);
+	assert_int_equal(count_runs(s, NULL, NULL), 2);
+	store_close(s);
+}
+
 /* ---- many at once, some of them killed ---- */
 
 #define N_WRITERS 8
@@ -311,6 +343,7 @@ int main(void)
 		state_test(damage_is_put_aside_and_the_rest_taken),
 		state_test(what_cannot_be_read_is_put_aside),
 		state_test(readers_see_all_there_is),
+		state_test(a_casual_reader_does_not_wait),
 		state_test(many_write_at_once_and_nothing_is_lost),
 		state_test(who_takes_in_may_be_killed_at_any_point),
 	};

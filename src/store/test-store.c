@@ -309,6 +309,9 @@ static int with_a_read_only_disk(void *data)
 	EXPECT(store_open_to_read(&s, &dir, STORE_WRITE, &e) == 0);
 	EXPECT(count_runs(s, NULL, NULL) == 2);
 	store_close(s);
+	EXPECT(store_open_to_read(&s, &dir, STORE_CASUAL, &e) == 0);
+	EXPECT(count_runs(s, NULL, NULL) == 2);
+	store_close(s);
 	struct spool spool = SPOOL_INIT(&dir);
 	EXPECT(spool_begin(&spool, &b, &e) < 0 && e.errnum == EROFS);
 	EXPECT(spool_end(&spool, &b, &end, &e) < 0 && e.errnum == EROFS);
