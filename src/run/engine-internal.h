@@ -252,7 +252,7 @@ struct live {
 	unsigned output_holders;
 	uid_t uid;
 	struct queue_entry waiting;
-	struct share share;
+	struct share share; /* taken; of one in the queue wanted, and not taken yet */
 	struct post tell;
 	struct live_waiter *waiters;
 	struct live_follower *followers;

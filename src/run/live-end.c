@@ -72,13 +72,22 @@ void live_observe(struct body *b)
 	observation_begin(&b->o, &b->prepared, &b->request.request);
 }
 
+/* For who is still in the queue nothing was taken: there is nothing to be given back. */
+static void leave_queue(struct live *l)
+{
+	if (!l->waiting.user)
+		return;
+	queue_remove(&l->engine->queue, &l->waiting);
+	l->share = (struct share){0};
+}
+
 void live_end_unstarted(struct body *b, const struct error *why)
 {
 	if (!b->o.id)
 		live_observe(b);
 	if (why && b->o.n_acts == 0)
 		fail_setup(b, why);
-	queue_remove(&b->engine->queue, &b->live->waiting);
+	leave_queue(b->live);
 	if (b->taken)
 		parked_drop(b->taken);
 	b->taken = NULL;

@@ -416,6 +416,35 @@ static void test_the_queue_is_bounded_and_goes_on(void **state)
 	assert_int_equal(stats.queued + stats.starting + stats.running, 0);
 }
 
+/* Each way out of the queue: nothing was taken for them, and what another one holds is still held. */
+static void test_who_leaves_the_queue_gives_nothing_back(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	const struct engine_options options = {
+		.max_runs = 1, .max_boxes = 10, .max_queue = 5, .keep_ended = 9};
+	struct error e = ERROR_INIT;
+	struct engine_stats before, now;
+	rig_close();
+	rig_open(&options);
+	struct live *first = rig_sh(NULL, "sleep 60");
+	rig_reach(first, LIVE_RUNNING);
+	engine_stats(rig.engine, &before);
+	struct live *cancelled = rig_sh(NULL, "sleep 60"), *signalled = rig_sh(NULL, "sleep 60");
+	struct live *last = rig_sh(NULL, "exit 4");
+	assert_int_equal(live_cancel(cancelled, false, NULL, &e), 0);
+	assert_int_equal(rig_end(cancelled)->cause, CAUSE_CANCELLED);
+	assert_int_equal(live_signal(signalled, SIGTERM, NULL, &e), 0);
+	assert_int_equal(rig_end(signalled)->cause, CAUSE_CANCELLED);
+	rig_quiet(50); /* in which one that had found room would have begun */
+	engine_stats(rig.engine, &now);
+	assert_int_equal(now.memory_promised_bytes, before.memory_promised_bytes);
+	assert_int_equal(live_state(last), LIVE_QUEUED);
+	live_cancel(first, true, NULL, &e);
+	rig_end(first);
+	assert_int_equal(rig_end(last)->exit_code, 4);
+}
+
 static void count(void *data, struct live *l)
 {
 	(void)l;
@@ -492,6 +521,7 @@ int main(void)
 		RIG_TEST(test_all_waiters_are_told_once_whenever_they_come),
 		RIG_TEST(test_requests_that_make_no_sense),
 		RIG_TEST(test_the_queue_is_bounded_and_goes_on),
+		RIG_TEST(test_who_leaves_the_queue_gives_nothing_back),
 		RIG_TEST(test_ended_runs_are_remembered_for_a_while),
 		RIG_TEST(test_long_verdicts_are_remembered_for_less_long),
 	};

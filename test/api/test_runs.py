@@ -400,6 +400,23 @@ def test_the_queue(daemon):
     assert api.get("/v1/stats")["refused_total"] >= 1
 
 
+def test_who_leaves_the_queue_makes_no_room(daemon):
+    daemon.restart("--max-runs", 1)
+    api = Api(daemon)
+    first = started(api)
+    second, third = [api.run(["cat"], wait=False, stdin={"open": True})["id"] for _ in range(2)]
+    before = api.get("/v1/stats")["memory_promised_bytes"]
+    assert cause(end(api, second)) == "cancelled"
+    assert api.run(["true"], wait=False)["state"] == "queued"  # behind the third, had that found room
+    stats = api.get("/v1/stats")
+    assert (stats["running"], stats["starting"], stats["queued"]) == (1, 0, 2)
+    assert stats["memory_promised_bytes"] == before
+    assert api.get(f"/v1/runs/{third}")["state"] == "queued"
+    end(api, first)
+    wait_until(lambda: api.get(f"/v1/runs/{third}")["state"] == "running", what="its turn")
+    end(api, third)
+
+
 def test_what_can_never_be(daemon):
     daemon.restart("--memory", "64M")
     api = Api(daemon)
