@@ -5,6 +5,7 @@
 #include "base/table.h"
 #include "model/admission.h"
 #include "run/child.h"
+#include "run/complaints.h"
 #include "run/engine.h"
 #include "run/feed.h"
 #include "run/plan-memfd.h"
@@ -183,7 +184,8 @@ struct heat {
 	struct child payload_back, init_back; /* of a run that was not to be */
 	pid_t payload_pid, init_pid;
 	int life, root;
-	int complaints; /* what the program writes to its stderr while it gets ready */
+	/* What the program writes to its stderr until it is a run, and its forks until they are; NULL for those. */
+	struct complaints *complaints;
 	bool runs; /* payload and init are ours to reap */
 	bool forked; /* it is a fork of what serves its box */
 	bool complained; /* the log has why it is of no use */

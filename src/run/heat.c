@@ -16,8 +16,6 @@
  * that command, and becomes somebody's run later. Until then its processes are reaped here.
  */
 
-#define COMPLAINTS_SIZE 512
-
 bool heat_wanted(const struct parked *p)
 {
 	bool is_for_it = p->pool || (p->box && p->box->serving.program == p);
@@ -36,34 +34,21 @@ static void on_warm_closed(struct warm *w)
 	parked_handle_closed(h->parked);
 }
 
-/* ---- what it complains about ---- */
-
-/* The last of it, where a traceback says what it was. */
-static void last_words(int fd, char text[COMPLAINTS_SIZE])
+static void on_complaints_closed(void *parked)
 {
-	char block[4096];
-	size_t kept = 0;
-	ssize_t n;
-	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0) {
-		size_t new = (size_t)n < COMPLAINTS_SIZE - 1 ? (size_t)n : COMPLAINTS_SIZE - 1;
-		size_t old = kept + new < COMPLAINTS_SIZE ? kept : COMPLAINTS_SIZE - 1 - new;
-		memmove(text, text + kept - old, old);
-		memcpy(text + old, block + (size_t)n - new, new);
-		kept = old + new;
-	}
-	while (kept > 0 && text[kept - 1] == '\n')
-		kept--;
-	text[kept] = '\0';
+	parked_handle_closed(parked);
 }
+
+/* ---- what it complains about ---- */
 
 /* It is a stranger's text: a line of it at most, as the log shows such. */
 void heat_complain(const struct parked *p, const char *what)
 {
-	char text[COMPLAINTS_SIZE];
 	if (p->heat->complained)
 		return;
 	p->heat->complained = true;
-	last_words(p->heat->complaints, text);
+	const char *text =
+		complaints_last(p->heat->complaints); /* where a traceback says what it was */
 	const char *last = strrchr(text, '\n');
 	log_line("warning: the warmed program of policy '%s' is of no use: %s%s%s",
 		p->recipe->prepared.policy.name, what, text[0] ? ": " : "", last ? last + 1 : text);
@@ -150,7 +135,11 @@ void heat_close(struct parked *p)
 	p->open_handles += child_fini(&h->payload_back, on_closed, p);
 	p->open_handles += child_fini(&h->init_back, on_closed, p);
 	warm_close(&h->warm, on_warm_closed);
-	h->complaints = fd_close(h->complaints);
+	if (h->complaints) {
+		p->open_handles++;
+		complaints_close(h->complaints, on_complaints_closed, p);
+	}
+	h->complaints = NULL;
 	h->life = fd_close(h->life);
 	h->root = fd_close(h->root);
 }
@@ -271,8 +260,7 @@ int heat_open(struct parked *p, unsigned ready_ms, int *ret_child, struct error 
 		.payload_back = CHILD_INIT,
 		.init_back = CHILD_INIT,
 		.life = -1,
-		.root = -1,
-		.complaints = -1};
+		.root = -1};
 	const struct warm_spec spec = {
 		p->engine->loop, ready_ms, {on_ready, on_begun, on_failed}, h};
 	if (warm_open(&h->warm, &spec, ret_child, e) < 0) {
@@ -294,9 +282,8 @@ static int open_stdio(struct parked *p, int stdio[3], struct error *e)
 		fd_close(ends[0]);
 		return -1;
 	}
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	p->heat->complaints = ends[0];
-	return 0;
+	p->heat->complaints = complaints_open_take(p->engine->loop, ends[0], e);
+	return p->heat->complaints ? 0 : -1;
 }
 
 bool heat_begin(struct parked *p)

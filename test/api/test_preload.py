@@ -160,6 +160,27 @@ def test_a_command_that_never_gets_ready_holds_up_nobody(place, daemon, api):
     assert time.monotonic() - began < seconds(5)
 
 
+@pytest.mark.parametrize("serve", ["once", "forks"])
+def test_one_that_says_much_gets_ready(place, daemon, api, serve):
+    """More than a pipe holds, which nobody would be waiting for at its other end."""
+    policy(place, ["sh", "-c", f"head -c 200000 /dev/zero >&2; exec {PYTHON} {HELPER} colorsys"], serve=serve)
+    daemon.restart()
+    await_pool(api)
+    assert api.out(api.run(["python3", "-c", IS_WARM], policy="warm")) == "True\n"
+
+
+def test_one_that_complains_for_ever_holds_up_nobody(place, daemon, api):
+    """It fails, and what it said last is asked for while others of it go on and on."""
+    policy(place, ["sh", "-c", "for i in 1 2 3 4; do yes >&2 & done; printf bad >&0; wait"])
+    daemon.restart()
+    assert exit_code(api.run(["sh", "-c", "exit 6"], policy="warm")) == 6
+    wait_until(lambda: "of no use" in daemon.said(), what="a word of its end")
+    for _ in range(10):
+        began = time.monotonic()
+        api.request("GET", "/healthz").expect(200)
+        assert time.monotonic() - began < seconds(1)
+
+
 def test_a_command_that_talks_nonsense(place, daemon, api):
     code = ("import os, socket; s = socket.socket(fileno=os.dup(0)); s.send(b'ready'); s.recv(10); "
             "[s.send(b'x' * 1000) for _ in range(1000)]; import time; time.sleep(1000)")
