@@ -2,6 +2,8 @@
 #ifndef RUN_ENGINE_INTERNAL_H
 #define RUN_ENGINE_INTERNAL_H
 
+#include <signal.h>
+
 #include "base/table.h"
 #include "model/admission.h"
 #include "run/child.h"
@@ -291,8 +293,12 @@ struct body {
 	struct ward *ward; /* held; NULL: nothing is judged */
 	struct warden_run warden_run;
 	struct body *next_awaiting, **at_awaiting; /* of the ward's */
-	int early_signal; /* for the payload as soon as there is one; 0: none */
-	uid_t early_uid;
+	/* For the payload as soon as there is one; NULL: nothing. */
+	struct early_asked {
+		uint64_t
+			signals; /* one bit each: as in the kernel, one that is pending comes once */
+		uid_t uid[NSIG]; /* who was the first to ask for it */
+	} * early;
 	uint64_t began_us; /* monotonic */
 	unsigned open_handles;
 };

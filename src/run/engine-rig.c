@@ -101,6 +101,9 @@ static void on_ended(void *data, struct live *live, struct observation *o, const
 	if (getenv("SHOW"))
 		print_message("%s\n", verdict_json);
 	t->exit_code = o->wait == WAIT_EXITED ? o->exit_code : -1;
+	t->n_acts = o->n_acts;
+	for (size_t i = 0; i < o->n_acts; i++)
+		t->cancel_uids[i] = o->acts[i].cancel_uid;
 	t->term_signal = o->wait == WAIT_SIGNALED ? o->term_signal : 0;
 }
 

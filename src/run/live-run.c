@@ -367,6 +367,13 @@ static void fill_subject(struct body *b)
 	b->subject.root = inside.root;
 }
 
+static void send_early(struct body *b)
+{
+	for (int sig = 1; b->early && sig < NSIG; sig++)
+		if (b->early->signals & 1ull << (sig - 1))
+			killer_signal(&b->watch, sig, 0, b->early->uid[sig]);
+}
+
 static void begin_to_run(struct body *b)
 {
 	b->parked = NULL;
@@ -380,8 +387,7 @@ static void begin_to_run(struct body *b)
 		live_connect_terminal(b);
 	live_changed(b->live); /* stdin may be open now */
 	watch_started(&b->watch);
-	if (b->early_signal)
-		killer_signal(&b->watch, b->early_signal, 0, b->early_uid);
+	send_early(b);
 }
 
 void live_running(struct body *b)

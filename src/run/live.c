@@ -361,6 +361,18 @@ int live_resize(struct live *l, unsigned short rows, unsigned short cols, struct
 	return 0;
 }
 
+/* Each that was asked for is sent: one does not take the place of another. */
+static void keep_early(struct body *b, int sig, uid_t uid)
+{
+	uint64_t bit = 1ull << (sig - 1);
+	if (!b->early)
+		b->early = arena_new(&b->a, struct early_asked);
+	if (b->early->signals & bit)
+		return;
+	b->early->signals |= bit;
+	b->early->uid[sig] = uid;
+}
+
 int live_signal(struct live *l, int sig, const struct engine_client *by, struct error *e)
 {
 	struct body *b = l->body;
@@ -372,8 +384,7 @@ int live_signal(struct live *l, int sig, const struct engine_client *by, struct 
 	if (l->state == LIVE_QUEUED) {
 		live_stop(l, ACT_CANCELLED, false, uid);
 	} else if (l->state == LIVE_STARTING) {
-		b->early_signal = sig;
-		b->early_uid = uid;
+		keep_early(b, sig, uid);
 	} else {
 		killer_signal(&b->watch, sig, 0, uid);
 	}

@@ -302,6 +302,32 @@ static void test_signals(void **state)
 	rig_reach(l, LIVE_STARTING);
 	assert_int_equal(live_signal(l, SIGTERM, NULL, &e), 0);
 	assert_int_equal(rig_end(l)->cause, CAUSE_CANCELLED);
+	l = rig_sh(NULL, "sleep 5");
+	rig_reach(l, LIVE_STARTING);
+	assert_int_equal(live_signal(l, SIGTERM, NULL, &e), 0);
+	assert_int_equal(live_signal(l, SIGWINCH, NULL, &e), 0); /* not in place of that */
+	assert_int_equal(rig_end(l)->cause, CAUSE_CANCELLED);
+}
+
+/* Who is named is who asked first. */
+static void test_signals_that_come_early_are_kept(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	const struct engine_client first = {.uid = 4711}, second = {.uid = 4712};
+	struct error e = ERROR_INIT;
+	struct live *l = rig_sh(NULL, "sleep 5");
+	rig_reach(l, LIVE_STARTING);
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			assert_int_equal(live_signal(l, sig, &first, &e), 0);
+	assert_int_equal(live_signal(l, SIGTERM, &second, &e), 0);
+	struct told *t = rig_end(l);
+	assert_int_equal(t->cause, CAUSE_CANCELLED);
+	assert_int_equal(
+		t->n_acts, 4); /* HUP, INT, QUIT and TERM: the others are no wish to end it */
+	for (size_t i = 0; i < t->n_acts; i++)
+		assert_int_equal(t->cancel_uids[i], first.uid);
 }
 
 /* ---- waiters ---- */
@@ -518,6 +544,7 @@ int main(void)
 		RIG_TEST(test_cancel_is_term_and_then_kill),
 		RIG_TEST(test_cancel_at_any_moment),
 		RIG_TEST(test_signals),
+		RIG_TEST(test_signals_that_come_early_are_kept),
 		RIG_TEST(test_all_waiters_are_told_once_whenever_they_come),
 		RIG_TEST(test_requests_that_make_no_sense),
 		RIG_TEST(test_the_queue_is_bounded_and_goes_on),

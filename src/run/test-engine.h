@@ -32,6 +32,8 @@ struct told {
 	enum cause cause;
 	int exit_code, term_signal;
 	unsigned char confidence;
+	size_t n_acts;
+	uid_t cancel_uids[OBSERVATION_MAX_ACTS];
 };
 
 struct rig {
