@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "kernel/sys.h"
+#include "run/deadline.h"
 #include "run/idmapped.h"
 #include "run/setup-words.h"
 #include "run/talk-child.h"
@@ -149,7 +150,7 @@ static void end(struct talk *t)
 	go_on_ending(t);
 }
 
-static void on_overdue(uv_timer_t *timer)
+static void give_up(uv_timer_t *timer)
 {
 	struct talk *t = timer->data;
 	const char *what = t->state < TALKING_PARKED ? "the box was not ready in time"
@@ -157,6 +158,12 @@ static void on_overdue(uv_timer_t *timer)
 						     : "the program was not started in time";
 	talk_blame(t, BLAME_HOST, ETIMEDOUT, what);
 	end(t);
+}
+
+/* The news that its program runs may be there: to end that, and try once more, would run it twice. */
+static void on_overdue(uv_timer_t *timer)
+{
+	deadline_after_events(timer, give_up);
 }
 
 /* ---- the loop ---- */

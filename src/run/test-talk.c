@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 
+#include "base/time.h"
 #include "run/test-talk-scenes.h"
 
 /* From plans to running payloads: real boxes, made by a real zygote. */
@@ -288,6 +289,28 @@ static void a_stuck_terminal_is_bounded(void **state)
 	close_kept();
 }
 
+/* Kept from the CPU beyond the deadline we find it, and the news that came in time: the program runs. */
+static void what_has_begun_in_time_is_not_late(void **state)
+{
+	setup(state);
+	open_kept();
+	others[0].go_ms = 50;
+	act_open(&others[0], &bench, scene.box.init.pidfd);
+	until_parked(&others[0]);
+	go(&others[0], shell("exit 8"), -1);
+	uint64_t due = time_monotonic_us() + 60000;
+	struct pollfd begun = {.fd = others[0].talk.socket, .events = POLLIN};
+	assert_int_equal(poll(&begun, 1, 60000), 1);
+	while (time_monotonic_us() < due)
+		;
+	while (!others[0].running && !others[0].failed)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	assert_true(others[0].running);
+	assert_int_equal(payload_status(&others[0]), 8 << 8);
+	act_close(&others[0]);
+	close_kept();
+}
+
 /* ---- what does not run ---- */
 
 static void fail_words(
@@ -457,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_filter_may_forbid_what_we_need),
 		cmocka_unit_test(a_run_may_have_a_terminal),
 		cmocka_unit_test(a_stuck_terminal_is_bounded),
+		cmocka_unit_test(what_has_begun_in_time_is_not_late),
 		cmocka_unit_test(failures_say_what_was_asked_for),
 		cmocka_unit_test(a_payload_that_is_killed_fails),
 		cmocka_unit_test(without_its_init_a_box_is_dead),

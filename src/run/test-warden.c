@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -97,6 +98,35 @@ static void test_good_order(void **state)
 	warden_shut_down(&s.w);
 	warden_kill(&s.w, "too late");
 	assert_int_equal(s.w.state, WARDEN_GONE);
+	end(&s);
+}
+
+/* Kept from the CPU for as long as it may take, we find that to be over, and its READY. */
+static void test_ready_in_time(void **state)
+{
+	struct scene s;
+	(void)state;
+	begin(&s, "/bin");
+	struct pollfd ready = {.fd = s.w.control, .events = POLLIN};
+	assert_int_equal(poll(&ready, 1, 30000), 1);
+	uv_timer_start(&s.w.bound, s.w.bound.timer_cb, 0, 0);
+	until(&s, WARDEN_SERVING);
+	assert_string_equal(s.w.why, "");
+	warden_shut_down(&s.w);
+	until(&s, WARDEN_GONE);
+	assert_true(s.expected);
+	end(&s);
+}
+
+static void test_never_ready(void **state)
+{
+	struct scene s;
+	(void)state;
+	begin(&s, "mute");
+	uv_timer_start(&s.w.bound, s.w.bound.timer_cb, 0, 0);
+	until(&s, WARDEN_GONE);
+	assert_false(s.expected);
+	assert_string_equal(s.w.why, "did not get ready in time");
 	end(&s);
 }
 
@@ -318,6 +348,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_order),
+		cmocka_unit_test(test_ready_in_time),
+		cmocka_unit_test(test_never_ready),
 		cmocka_unit_test(test_shut_down_before_ready),
 		cmocka_unit_test(test_bad_ends),
 		cmocka_unit_test(test_deaf),

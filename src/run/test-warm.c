@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/time.h"
 
 /* What the program gets: its words, and its descriptors. */
 struct packet {
@@ -32,6 +33,7 @@ static unsigned ready, begun, failed, closed;
 static enum warm_fault fault;
 static int fault_errno;
 static int null = -1;
+static unsigned ready_ms = WARM_READY_MS;
 static struct packet packet;
 
 static void on_ready(struct warm *w)
@@ -62,8 +64,7 @@ static void on_closed(struct warm *w)
 
 static int setup(void **state)
 {
-	const struct warm_spec spec = {
-		&loop, WARM_READY_MS, {on_ready, on_begun, on_failed}, &loop};
+	const struct warm_spec spec = {&loop, ready_ms, {on_ready, on_begun, on_failed}, &loop};
 	struct error e = ERROR_INIT;
 	(void)state;
 	alarm(60);
@@ -83,6 +84,14 @@ static int teardown(void **state)
 	uv_run(&loop, UV_RUN_DEFAULT);
 	alarm(0);
 	return closed == 1 ? uv_loop_close(&loop) : -1;
+}
+
+static int setup_short(void **state)
+{
+	ready_ms = 20;
+	int r = setup(state);
+	ready_ms = WARM_READY_MS;
+	return r;
 }
 
 /* The program says something; all that comes of it. */
@@ -386,6 +395,25 @@ static void test_descriptors_of_its_own(void **state)
 	close(pipe_of[0]);
 }
 
+static void keep_from_the_cpu(void)
+{
+	for (uint64_t until = time_monotonic_us() + 50000; time_monotonic_us() < until;)
+		;
+}
+
+/* We are the ones who are late. */
+static void test_ready_in_time(void **state)
+{
+	(void)state;
+	assert_int_equal(send(child, "ready", 5, MSG_NOSIGNAL), 5);
+	keep_from_the_cpu();
+	uv_run(&loop, UV_RUN_ONCE);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(failed, 0);
+	assert_int_equal(ready, 1);
+	assert_false(uv_is_active((uv_handle_t *)&warm.bound));
+}
+
 static void test_gone_before_it_is_ready(void **state)
 {
 	(void)state;
@@ -429,7 +457,8 @@ static void run_out(uint64_t bound_ms)
 	uint64_t left = uv_timer_get_due_in(&warm.bound);
 	assert_in_range(left, bound_ms / 2, bound_ms + 1);
 	uv_timer_start(&warm.bound, warm.bound.timer_cb, 0, 0);
-	uv_run(&loop, UV_RUN_NOWAIT);
+	while (failed == 0)
+		uv_run(&loop, UV_RUN_ONCE);
 }
 
 static void test_it_never_gets_ready(void **state)
@@ -494,6 +523,7 @@ int main(void)
 		TEST(test_words_while_it_waits),
 		TEST(test_a_flood),
 		TEST(test_descriptors_of_its_own),
+		cmocka_unit_test_setup_teardown(test_ready_in_time, setup_short, teardown),
 		TEST(test_gone_before_it_is_ready),
 		TEST(test_gone_while_it_waits),
 		TEST(test_gone_without_having_read_the_run),

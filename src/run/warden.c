@@ -22,6 +22,7 @@
 #include "kernel/sys.h"
 #include "model/exec-rules.h"
 #include "run/companion.h"
+#include "run/deadline.h"
 
 /* It is a small static program that reads one record. */
 #define READY_MS 10000
@@ -211,12 +212,17 @@ void warden_kill(struct warden *w, const char *why)
 	sys_pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
 }
 
-static void on_bound(uv_timer_t *handle)
+static void kill_late(uv_timer_t *handle)
 {
 	struct warden *w = handle->data;
 	w->late = w->state == WARDEN_DRAINING;
 	warden_kill(
 		w, w->late ? "did not end in time, and was killed" : "did not get ready in time");
+}
+
+static void on_bound(uv_timer_t *handle)
+{
+	deadline_after_events(handle, kill_late);
 }
 
 static void note_refusal(struct warden *w, const struct warden_record *record)

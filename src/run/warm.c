@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/parse.h"
+#include "run/deadline.h"
 #include "run/plan-memfd.h"
 
 /* No word of the program's is longer. */
@@ -107,9 +108,14 @@ static void fail(struct warm *w, enum warm_fault fault, int errnum)
 	w->hooks.failed(w, fault, errnum);
 }
 
-static void on_late(uv_timer_t *timer)
+static void give_up(uv_timer_t *timer)
 {
 	fail(timer->data, WARM_LATE, 0);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+	deadline_after_events(timer, give_up);
 }
 
 /* The word that begins at @at, which moves behind it; NULL: it is not ended within the packet. */

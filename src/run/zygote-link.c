@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "kernel/sys.h"
+#include "run/deadline.h"
 
 /*
  * A zygote that dies is followed by another one at once. When that does not live either, the next
@@ -174,12 +175,17 @@ static void on_pause(uv_timer_t *timer)
 		send_waiting(l);
 }
 
-static void on_impatience(uv_timer_t *timer)
+static void end_silent(uv_timer_t *timer)
 {
 	struct zygote_link *l = timer->data;
 	log_line("warning: the zygote does not answer: it is ended");
 	if (l->now)
 		give_up(l->now);
+}
+
+static void on_impatience(uv_timer_t *timer)
+{
+	deadline_after_events(timer, end_silent);
 }
 
 /* It owes an answer, or has given one: the next has as long again. */
