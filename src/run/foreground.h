@@ -65,7 +65,10 @@ void foreground_blame_warden(const struct foreground *f, struct setup_failure *f
 /* Hooks of the watch: KILL has gone to everything; the payload's end is held up. */
 void foreground_shut_down_warden(void *foreground);
 void foreground_free_from_warden(void *foreground);
-/* Nobody of the run is left: wait for the warden's end, WARDEN_DRAIN_MS at most, and let go of it. */
+/*
+ * Nobody of the run is left: wait for the warden's end, for WARDEN_DRAIN_MS and, if it then has to be killed,
+ * WARDEN_KILL_MS at most; and let go of it.
+ */
 void foreground_close_warden(struct foreground *f);
 
 #endif

@@ -9,12 +9,12 @@
 
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/time.h"
 #include "run/child.h"
+#include "run/test-tracer.h"
 
 /* Children that are watched and reaped, of whom one is traced by another. */
 
@@ -57,26 +57,6 @@ static pid_t start_sleeper(void)
 	}
 	assert_true(pid > 0);
 	return pid;
-}
-
-/* One that traces @pid by the time that it is returned, and does not care for its end. */
-static pid_t start_tracer(pid_t pid)
-{
-	int ready[2];
-	char byte;
-	assert_int_equal(pipe(ready), 0);
-	pid_t tracer = fork();
-	if (tracer == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 || write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return tracer;
 }
 
 static int setup(void **state)
@@ -137,8 +117,7 @@ static void test_a_tracer_does_not_make_us_busy(void **state)
 {
 	struct scene *s = *state;
 	unsigned turns = 0;
-	siginfo_t info;
-	s->tracer = start_tracer(s->pid);
+	s->tracer = start_tracer(s->pid, 0);
 	child_signal(&s->child, SIGKILL);
 	uint64_t until = time_monotonic_us() + US_PER_SEC / 2;
 	while (time_monotonic_us() < until) {
@@ -148,9 +127,7 @@ static void test_a_tracer_does_not_make_us_busy(void **state)
 	assert_int_equal(s->ended, 0);
 	assert_int_equal(s->held_up, 1);
 	assert_in_range(turns, 1, 40);
-	/* who is gone keeps nothing back */
-	kill(s->tracer, SIGKILL);
-	assert_int_equal(waitid(P_PID, (id_t)s->tracer, &info, WEXITED), 0);
+	end_tracer(s->tracer);
 	s->tracer = 0;
 	until_ended(s);
 	assert_int_equal(s->held_up, 1);
@@ -159,7 +136,7 @@ static void test_a_tracer_does_not_make_us_busy(void **state)
 static void test_one_that_is_held_up_is_let_go(void **state)
 {
 	struct scene *s = *state;
-	s->tracer = start_tracer(s->pid);
+	s->tracer = start_tracer(s->pid, 0);
 	child_signal(&s->child, SIGKILL);
 	while (s->held_up == 0)
 		uv_run(&s->loop, UV_RUN_ONCE);

@@ -8,11 +8,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/time.h"
+#include "run/test-tracer.h"
 #include "run/warden.h"
 
 /* The supervisor's end, with wardens that behave (test-warden-double.c) and that do not. */
@@ -207,6 +209,63 @@ static void test_closed_alive(void **state)
 	assert_int_equal(s.gone, 0);
 }
 
+/* ---- traced, by one who does not care for its end ---- */
+
+/* It is gone at once; its status is waited for without going round, and without keeping anybody. */
+static void test_an_end_that_is_held_up(void **state)
+{
+	struct scene s;
+	unsigned turns = 0;
+	(void)state;
+	begin(&s, "/bin");
+	until(&s, WARDEN_SERVING);
+	uv_timer_stop(&s.look);
+	pid_t pid = s.w.pid, tracer = start_tracer(pid, 0);
+	warden_shut_down(&s.w);
+	until(&s, WARDEN_GONE);
+	assert_true(s.expected && !s.w.late);
+	assert_int_equal(s.gone, 1);
+	warden_close(&s.w, on_closed);
+	for (uint64_t end = time_monotonic_us() + US_PER_SEC / 2; time_monotonic_us() < end;
+		turns++)
+		uv_run(&s.loop, UV_RUN_ONCE);
+	assert_int_equal(s.closed, 0);
+	assert_in_range(turns, 1, 40);
+	end_tracer(tracer);
+	uv_close((uv_handle_t *)&s.look, NULL);
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	assert_int_equal(s.closed, 1);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+	assert_int_equal(uv_loop_close(&s.loop), 0);
+}
+
+/* As if what it may take were over. */
+static void run_out(struct scene *s)
+{
+	uv_timer_start(&s->w.bound, s->w.bound.timer_cb, 0, 0);
+}
+
+/* A tracer can stop it on its way out, where no second KILL reaches it. */
+static void test_one_that_cannot_be_killed(void **state)
+{
+	struct scene s;
+	(void)state;
+	begin(&s, "deaf");
+	until(&s, WARDEN_SERVING);
+	pid_t pid = s.w.pid, tracer = start_tracer(pid, PTRACE_O_TRACEEXIT);
+	warden_shut_down(&s.w);
+	run_out(&s);
+	while (!s.w.killed)
+		uv_run(&s.loop, UV_RUN_ONCE);
+	run_out(&s);
+	until(&s, WARDEN_GONE);
+	assert_true(s.w.late && s.expected);
+	assert_string_equal(s.w.why, "was killed, and does not end");
+	end_tracer(tracer);
+	end(&s);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+}
+
 static const struct warden_run_spec spec = {.started_us = 1, .audit = -1, .stderr_fd = -1};
 
 /* What is on the board is copied, cut to its fields, and never trusted to end. */
@@ -355,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_deaf),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_closed_alive),
+		cmocka_unit_test(test_an_end_that_is_held_up),
+		cmocka_unit_test(test_one_that_cannot_be_killed),
 		cmocka_unit_test(test_board),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_no_run_without_a_warden),

@@ -27,6 +27,11 @@
 /* It is a small static program that reads one record. */
 #define READY_MS 10000
 
+/* From one look at one that is held up to the next: twice as long each time; WARDEN_KILL_MS in all. */
+#define LOOK_MS       1
+#define MAX_DOUBLINGS 6
+#define MAX_LOOKS     (MAX_DOUBLINGS + WARDEN_KILL_MS / (LOOK_MS << MAX_DOUBLINGS))
+
 /* ---- where it is ---- */
 
 int warden_find(char ret_path[PATH_MAX], struct error *e)
@@ -156,14 +161,27 @@ static void stop_listening(struct warden *w)
 		uv_poll_stop(&w->answers);
 }
 
+/* False: it has not ended, or whoever traces it is told first, and keeps it. Never waits. */
+static bool reap(struct warden *w)
+{
+	siginfo_t info = {0};
+	if (w->pid > 0 && sys_waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG, NULL) == 0 &&
+		info.si_pid == 0)
+		return false;
+	w->pid = 0;
+	return true;
+}
+
+/* Waits for the kernel, and for no tracer. */
 static void kill_and_reap(struct warden *w)
 {
+	struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
 	if (w->pid <= 0)
 		return;
 	sys_pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
-	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+	while (w->state != WARDEN_GONE && poll(&end, 1, WARDEN_KILL_MS) < 0 && errno == EINTR)
 		;
-	w->pid = 0;
+	reap(w);
 }
 
 int warden_start(struct warden *w, uv_loop_t *loop, const struct policy_exec *policy,
@@ -203,6 +221,31 @@ static void note(struct warden *w, const char *why)
 		snprintf(w->why, sizeof(w->why), "%s", why);
 }
 
+static void be_gone(struct warden *w)
+{
+	w->gone_us = time_monotonic_us();
+	w->expected = w->state == WARDEN_DRAINING;
+	w->state = WARDEN_GONE;
+	uv_poll_stop(&w->process);
+	stop_listening(w);
+	uv_timer_stop(&w->bound);
+	w->hooks.gone(w, w->expected);
+}
+
+/* A tracer can keep it in its end: nobody waits for that. */
+static void give_up(uv_timer_t *handle)
+{
+	struct warden *w = handle->data;
+	w->late |= w->state == WARDEN_DRAINING;
+	snprintf(w->why, sizeof(w->why), "was killed, and does not end");
+	be_gone(w);
+}
+
+static void on_undying(uv_timer_t *handle)
+{
+	deadline_after_events(handle, give_up);
+}
+
 void warden_kill(struct warden *w, const char *why)
 {
 	if (w->state == WARDEN_NONE || w->state == WARDEN_GONE)
@@ -210,6 +253,8 @@ void warden_kill(struct warden *w, const char *why)
 	note(w, why);
 	w->killed = true;
 	sys_pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	uv_update_time(w->bound.loop);
+	uv_timer_start(&w->bound, on_undying, WARDEN_KILL_MS, 0);
 }
 
 static void kill_late(uv_timer_t *handle)
@@ -286,23 +331,24 @@ static void note_status(struct warden *w, const siginfo_t *info)
 	note(w, why);
 }
 
+/*
+ * It has ended, and all that it held is closed, also if it is traced and its tracer has its status first: its pidfd
+ * is readable all the time then, and to wait for that would be a loop that never sleeps.
+ */
 static void on_process(uv_poll_t *handle, int status, int events)
 {
 	struct warden *w = handle->data;
 	siginfo_t info = {0};
 	(void)status;
 	(void)events;
-	if (sys_waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG, NULL) < 0 || info.si_pid == 0)
-		return;
-	note_status(w, &info);
-	w->pid = 0;
-	w->gone_us = time_monotonic_us();
-	w->expected = w->state == WARDEN_DRAINING;
-	w->state = WARDEN_GONE;
-	uv_poll_stop(handle);
-	stop_listening(w);
-	uv_timer_stop(&w->bound);
-	w->hooks.gone(w, w->expected);
+	long r = sys_waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG, NULL);
+	if (info.si_pid != 0)
+		note_status(w, &info);
+	else
+		note(w, r == 0 ? "ended while another process traced it" : "has ended");
+	if (r < 0 || info.si_pid != 0)
+		w->pid = 0;
+	be_gone(w);
 }
 
 static bool is_hung_up(int socket)
@@ -362,13 +408,11 @@ static void on_closed(uv_handle_t *handle)
 		w->closed(w);
 }
 
-void warden_close(struct warden *w, void (*closed)(struct warden *w))
+static void let_go(struct warden *w)
 {
 	uv_handle_t *const handles[] = {
 		(uv_handle_t *)&w->process, (uv_handle_t *)&w->bound, (uv_handle_t *)&w->answers};
 	size_t n = w->state == WARDEN_NONE ? 0 : w->listening ? 3 : 2;
-	w->closed = closed;
-	kill_and_reap(w);
 	/* the handles first: libuv takes the number of a closed descriptor off its epoll once more */
 	for (size_t i = 0; i < n; i++) {
 		w->n_handles++;
@@ -376,7 +420,31 @@ void warden_close(struct warden *w, void (*closed)(struct warden *w))
 	}
 	w->control = fd_close(w->control);
 	w->pidfd = fd_close(w->pidfd);
-	if (w->state == WARDEN_NONE && closed)
-		closed(w);
+	if (w->state == WARDEN_NONE && w->closed)
+		w->closed(w);
 	w->state = WARDEN_GONE;
+}
+
+static void on_look(uv_timer_t *handle)
+{
+	struct warden *w = handle->data;
+	unsigned n = w->looks < MAX_DOUBLINGS ? w->looks : MAX_DOUBLINGS;
+	if (reap(w) || w->looks++ == MAX_LOOKS)
+		let_go(w);
+	else
+		uv_timer_start(handle, on_look, (uint64_t)LOOK_MS << n, 0);
+}
+
+void warden_close(struct warden *w, void (*closed)(struct warden *w))
+{
+	w->closed = closed;
+	kill_and_reap(w);
+	if (w->pid <= 0 || !closed) {
+		let_go(w);
+		return;
+	}
+	w->state = WARDEN_GONE;
+	uv_poll_stop(&w->process);
+	stop_listening(w);
+	on_look(&w->bound);
 }

@@ -40,12 +40,12 @@ struct warden_hooks {
 
 struct warden {
 	enum warden_state state;
-	pid_t pid;
+	pid_t pid; /* 0: none, or reaped; GONE with a pid: a tracer holds up its end */
 	int pidfd;
 	int control;
 	bool listening; /* the loop has @answers */
 	bool expected; /* it had been told to end */
-	bool late; /* it had to be killed after WARDEN_DRAIN_MS */
+	bool late; /* it had to be killed after WARDEN_DRAIN_MS, or could not be */
 	bool killed; /* by us */
 	uint64_t gone_us; /* monotonic; GONE */
 	char why[320]; /* "was killed by signal 9"; empty: not known yet */
@@ -53,10 +53,14 @@ struct warden {
 	uv_poll_t process, answers;
 	uv_timer_t bound;
 	unsigned n_handles;
+	unsigned looks; /* of warden_close(), for an end that is held up */
 	void (*closed)(struct warden *w);
 };
 
-#define WARDEN_INIT ((struct warden){.pidfd = -1, .control = -1})
+/* What the kernel may take to kill one, and a tracer to let it be reaped. */
+#define WARDEN_KILL_MS 10000
+
+#define WARDEN_INIT    ((struct warden){.pidfd = -1, .control = -1})
 
 /* Where the program is, as zygote_find(). */
 int warden_find(char ret_path[PATH_MAX], struct error *e);
@@ -76,11 +80,17 @@ bool warden_has_left(const struct warden *w);
 void warden_await_room(struct warden *w);
 /* SIGCHLD has come: is it stopped? Then it is killed. */
 void warden_look(struct warden *w);
-/* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what the kernel takes to kill. */
+/* Begin its end; idempotent; gone() comes within WARDEN_DRAIN_MS and what warden_kill() takes. */
 void warden_shut_down(struct warden *w);
-/* KILL it if it lives, for the reason @why (empty: what its end says); gone() comes. */
+/*
+ * KILL it if it lives, for the reason @why (empty: what its end says); gone() comes within WARDEN_KILL_MS, also if a
+ * tracer keeps it from ending.
+ */
 void warden_kill(struct warden *w, const char *why);
-/* Kill it if it lives, reap it, let go of it. */
+/*
+ * Kill it if it lives, reap it, let go of it. One whose tracer does not let it be reaped is looked for from the
+ * loop for WARDEN_KILL_MS, then left to whoever reaps our children after us; with no @closed it is left at once.
+ */
 void warden_close(struct warden *w, void (*closed)(struct warden *w));
 
 /* One run of its box. */
