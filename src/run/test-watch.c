@@ -10,6 +10,7 @@
 
 #include <sys/resource.h>
 
+#include "run/test-tracer.h"
 #include "run/test-watch.h"
 
 /* What the timers do, and that they do it in the states only in which it means anything. */
@@ -251,12 +252,35 @@ static void test_timers_of_another_state_do_nothing(void **state)
 	lives(t->init);
 }
 
+/* Whoever traces init has its end first: that is looked for, and no loop that never sleeps. */
+static void test_the_end_of_init_is_held_up(void **state)
+{
+	struct run_of_test *t = *state;
+	unsigned turns = 0;
+	t->w.state = WATCH_SETTLING;
+	watch_processes(&t->w);
+	pid_t tracer = start_tracer(t->init, 0);
+	kill(t->init, SIGKILL);
+	for (uint64_t end = time_monotonic_us() + US_PER_SEC / 2; time_monotonic_us() < end;
+		turns++)
+		uv_run(&t->loop, UV_RUN_ONCE);
+	end_tracer(tracer); /* what is seen next is still of before */
+	assert_in_range(turns, 1, 40);
+	assert_int_equal(t->w.state, WATCH_SETTLING);
+	assert_false(t->subject.init_reaped);
+	assert_true(uv_is_active((uv_handle_t *)&t->w.payload)); /* which lives */
+	run_until(t, WATCH_GONE);
+	assert_true(t->subject.init_reaped);
+	t->init = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUN_TEST(test_the_wall_time_out_stops),
 		RUN_TEST(test_what_ended_in_time_is_not_late),
 		RUN_TEST(test_the_time_as_a_stopped_job_does_not_count),
+		RUN_TEST(test_the_end_of_init_is_held_up),
 		RUN_TEST(test_silence_stops),
 		RUN_TEST(test_silence_that_is_none),
 		RUN_TEST(test_after_the_grace_time_all_is_killed),

@@ -196,16 +196,21 @@ static bool has_settled(const struct watch *w)
  * The end of a process that is traced is told to its tracer first, while its pidfd is readable all the time:
  * waiting for that would be a loop that never sleeps.
  */
-static void wait_for_tracer(struct watch *w)
+static void wait_for_tracer(struct watch *w, uv_poll_t *handle, unsigned n)
 {
-	const struct watch_hooks *hooks = &w->at.hooks;
-	unsigned n = w->traced_looks++;
-	uv_poll_stop(&w->payload);
-	if (n == TRACED_LOOKS && hooks->traced)
-		hooks->traced(hooks->data);
+	uv_poll_stop(handle);
 	watch_arm(w, TIMER_TRACED,
 		(uint64_t)TRACED_FIRST_LOOK_US
 			<< (n < TRACED_MAX_DOUBLINGS ? n : TRACED_MAX_DOUBLINGS));
+}
+
+static void hold_up_payload(struct watch *w)
+{
+	const struct watch_hooks *hooks = &w->at.hooks;
+	unsigned n = w->traced_looks++;
+	if (n == TRACED_LOOKS && hooks->traced)
+		hooks->traced(hooks->data);
+	wait_for_tracer(w, &w->payload, n);
 }
 
 static void look_at_payload(struct watch *w)
@@ -213,7 +218,7 @@ static void look_at_payload(struct watch *w)
 	struct group *group = w->at.group;
 	reap_payload(w);
 	if (!w->at.subject->payload_reaped) {
-		wait_for_tracer(w);
+		hold_up_payload(w);
 		return;
 	}
 	if (has_settled(w)) {
@@ -240,25 +245,40 @@ static void on_payload(uv_poll_t *handle, int status, int events)
 	look_at_payload(handle->data);
 }
 
-void watch_look_traced(struct watch *w)
+static void look_at_init(struct watch *w)
 {
-	if (!w->at.subject->payload_reaped)
-		look_at_payload(w);
-}
-
-static void on_init(uv_poll_t *handle, int status, int events)
-{
-	struct watch *w = handle->data;
-	(void)status;
-	(void)events;
 	reap_init(w);
-	if (!w->at.subject->init_reaped)
+	if (!w->at.subject->init_reaped) {
+		wait_for_tracer(w, &w->init, w->init_looks++);
 		return;
+	}
 	/* the kernel reports init's end after the end of all others: the payload is a zombie by now */
 	reap_payload(w);
 	if (w->at.subject->init_status == INIT_ENDED_LEFTOVERS && w->state == WATCH_ENDING)
 		killer_record(w, ACT_LEFTOVER, SIGTERM, true, 0);
 	watch_enter(w, WATCH_GONE);
+}
+
+static void on_init(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	look_at_init(handle->data);
+}
+
+/* Who is not held up is polled. */
+static bool is_held_up(const uv_poll_t *handle, bool reaped)
+{
+	return handle->type == UV_POLL && !reaped && !uv_is_active((const uv_handle_t *)handle);
+}
+
+void watch_look_traced(struct watch *w)
+{
+	const struct subject *s = w->at.subject;
+	if (is_held_up(&w->payload, s->payload_reaped))
+		look_at_payload(w);
+	if (w->state != WATCH_GONE && is_held_up(&w->init, s->init_reaped))
+		look_at_init(w);
 }
 
 void watch_poll(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback)

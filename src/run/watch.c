@@ -254,7 +254,8 @@ static const struct {
 	[TIMER_DENIED] = {tell, 1 << WATCH_SETTLING | 1 << WATCH_GONE},
 	[TIMER_RELEASE] = {on_release, 1 << WATCH_SETTLING},
 	[TIMER_TRACED] = {watch_look_traced,
-		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING | 1 << WATCH_KILLING},
+		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING | 1 << WATCH_KILLING |
+			1 << WATCH_SETTLING},
 	[TIMER_EMPTY] = {watch_look_empty, 1 << WATCH_ENDING | 1 << WATCH_KILLING},
 	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };

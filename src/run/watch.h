@@ -65,7 +65,7 @@ enum watch_timer {
 	TIMER_SETTLE, /* the run has gone on long enough for housekeeping */
 	TIMER_DENIED, /* the next look for the kernel's word on a denied system call */
 	TIMER_RELEASE, /* the verdict is out: the time to have init end, and the namespaces taken down */
-	TIMER_TRACED, /* the next look whether its tracer has let go of the payload's end */
+	TIMER_TRACED, /* the next look whether a tracer has let go of the payload's end, or init's */
 	TIMER_EMPTY, /* the next look whether a kept box's run has left anybody */
 	TIMER_CLOSE, /* the next try to remove the group */
 	TIMER_COUNT_,
@@ -137,7 +137,7 @@ struct watch {
 	uint64_t first_kill_us; /* monotonic, of the first KILL; 0: none */
 	uint64_t
 		early_output; /* more than may be written was, before we knew of the start; 0: no */
-	unsigned oom_looks, empty_looks, traced_looks;
+	unsigned oom_looks, empty_looks, traced_looks, init_looks;
 	unsigned looked; /* timers, as bits, that are due and have let events go first */
 	struct timeline *timeline; /* NULL in the first 100 ms, and where nothing can be counted */
 	uint64_t timeline_cpu_us; /* CPU time of our own after the last point */
@@ -242,7 +242,7 @@ void watch_sample(struct watch *w);
 
 /* Begin to wait for the payload and, if it is the run's own, for init. */
 void watch_processes(struct watch *w);
-/* The payload has ended, and its tracer may have let go of it: look again. */
+/* The payload or init has ended, and its tracer may have let go of it: look again. */
 void watch_look_traced(struct watch *w);
 /* Nobody of a kept box's run is left, as far as can be seen. */
 bool watch_is_empty(const struct watch *w);
