@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "kernel/sys.h"
+#include "run/test-tracer.h"
 #include "run/zygote-link.h"
 
 /* The daemon's end, where the test says what the zygote says; others than the first cannot live. */
@@ -58,6 +59,7 @@ static pid_t start_sleeper(void)
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 		for (;;)
 			pause();
 	}
@@ -91,7 +93,8 @@ static void on_closed(void *data)
 static int teardown(void **state)
 {
 	(void)state;
-	zygote_link_close(scene.link, on_closed, &scene.closed);
+	if (!scene.closed)
+		zygote_link_close(scene.link, on_closed, &scene.closed);
 	uv_run(&scene.loop, UV_RUN_DEFAULT);
 	fd_close(scene.socket);
 	alarm(0);
@@ -153,6 +156,52 @@ static void test_no_answer_is_late(void **state)
 	assert_int_equal(q->result, ZYGOTE_LOST);
 }
 
+/* ---- traced, by one who does not care for its end ---- */
+
+static void test_an_end_that_is_held_up(void **state)
+{
+	struct question *q = &scene.questions[0];
+	unsigned turns = 0;
+	(void)state;
+	pid_t tracer = start_tracer(scene.pid, 0);
+	zygote_ask(scene.link, &q->call);
+	take_request();
+	kill(scene.pid, SIGKILL);
+	until_answered(q);
+	assert_int_equal(q->result, ZYGOTE_LOST);
+	for (uint64_t end = time_monotonic_us() + US_PER_SEC / 2; time_monotonic_us() < end;
+		turns++)
+		uv_run(&scene.loop, UV_RUN_ONCE);
+	assert_in_range(turns, 1, 200); /* some are for others, that cannot live */
+	assert_int_equal(kill(scene.pid, 0), 0); /* not reaped */
+	end_tracer(tracer);
+	while (kill(scene.pid, 0) == 0)
+		uv_run(&scene.loop, UV_RUN_ONCE);
+}
+
+/* As if what it may take were over. */
+static void run_out(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (handle->type == UV_TIMER && uv_is_active(handle))
+		uv_timer_start((uv_timer_t *)handle, ((uv_timer_t *)handle)->timer_cb, 0, 0);
+}
+
+/* A tracer can stop it on its way out, where no second KILL reaches it. */
+static void test_one_that_cannot_be_killed(void **state)
+{
+	(void)state;
+	pid_t tracer = start_tracer(scene.pid, PTRACE_O_TRACEEXIT);
+	zygote_link_close(scene.link, on_closed, &scene.closed);
+	uv_run(&scene.loop, UV_RUN_NOWAIT);
+	assert_false(scene.closed);
+	uv_walk(&scene.loop, run_out, NULL);
+	uv_run(&scene.loop, UV_RUN_DEFAULT);
+	assert_true(scene.closed);
+	end_tracer(tracer);
+	assert_int_equal(waitpid(scene.pid, NULL, 0), scene.pid);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -160,6 +209,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_answer_in_time_is_not_late),
 		TEST(test_no_answer_is_late),
+		TEST(test_an_end_that_is_held_up),
+		TEST(test_one_that_cannot_be_killed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

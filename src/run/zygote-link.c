@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "kernel/sys.h"
+#include "run/child.h"
 #include "run/deadline.h"
 
 /*
@@ -27,15 +27,18 @@
 
 /*
  * One zygote. It outlives the link's interest in it: until it is reaped, and the loop has let go of
- * both handles.
+ * its handles.
  */
 struct generation {
 	struct zygote_link *link;
-	struct zygote zygote;
+	struct generation *next; /* of the link's */
+	struct zygote zygote; /* whose pidfd the process has */
+	struct child process;
 	uint64_t started_us;
-	uv_poll_t answers, end;
+	uv_poll_t answers;
 	bool over; /* the link has given it up */
-	unsigned n_handles;
+	bool released; /* its process is waited for no more */
+	unsigned n_handles; /* and one more, until it is released */
 };
 
 /* A ring of calls, with a head that is none itself. */
@@ -47,6 +50,7 @@ struct zygote_link {
 	uv_loop_t *loop;
 	char path[PATH_MAX];
 	struct generation *now; /* NULL: none lives */
+	struct generation *all; /* that, and those that are not reaped and freed yet */
 	struct ring waiting; /* to be sent */
 	struct ring flying; /* sent */
 	struct ring done; /* to be answered: what was lost or refused */
@@ -54,7 +58,8 @@ struct zygote_link {
 	unsigned quick_deaths;
 	unsigned n_open; /* generations, and handles of our own */
 	uv_timer_t pause; /* until the next start */
-	uv_timer_t patience; /* with the one of now, while it owes answers */
+	uv_timer_t
+		patience; /* with the one of now, while it owes answers; at last, with their ends */
 	uint64_t patience_ms;
 	uv_idle_t soon; /* what is known already is told from the loop */
 	struct zygote_stats stats;
@@ -156,15 +161,39 @@ static void drop_link(struct zygote_link *l)
 	free(l);
 }
 
+static void on_handle_closed(uv_handle_t *handle)
+{
+	drop_link(handle->data);
+}
+
+static void unlink_generation(struct generation *g)
+{
+	struct generation **at = &g->link->all;
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
+}
+
 static void on_generation_closed(uv_handle_t *handle)
 {
 	struct generation *g = handle->data;
 	if (--g->n_handles > 0)
 		return;
 	struct zygote_link *l = g->link;
+	unlink_generation(g);
 	zygote_end(&g->zygote);
 	free(g);
+	if (l->closing && !l->all)
+		uv_close((uv_handle_t *)&l->patience, on_handle_closed);
 	drop_link(l);
+}
+
+static void release(struct generation *g)
+{
+	if (g->released)
+		return;
+	g->released = true;
+	g->n_handles += child_fini(&g->process, on_generation_closed, g) - 1;
 }
 
 /* One that cannot live is not started over and over for nobody. */
@@ -225,7 +254,7 @@ static void give_up(struct generation *g)
 	g->over = true;
 	l->now = NULL;
 	uv_close((uv_handle_t *)&g->answers, on_generation_closed);
-	sys_pidfd_send_signal(g->zygote.pidfd, SIGKILL, NULL, 0);
+	child_signal(&g->process, SIGKILL);
 	l->stats.lost += ring_count(&l->flying);
 	refuse_all(l, &l->flying, ZYGOTE_LOST);
 	expect_answer(l);
@@ -233,13 +262,19 @@ static void give_up(struct generation *g)
 		count_death(l, time_monotonic_us() - g->started_us < QUICK_DEATH_US);
 }
 
-static void on_end(uv_poll_t *handle, int status, int events)
+static void on_end(struct child *c, int status)
 {
-	struct generation *g = handle->data;
+	struct generation *g = c->data;
 	(void)status;
-	(void)events;
 	give_up(g);
-	uv_close((uv_handle_t *)&g->end, on_generation_closed);
+	zygote_reap_group(&g->zygote);
+	release(g);
+}
+
+/* It has ended, and somebody traces it, who has its status first: the next one need not wait for that. */
+static void on_held_up(struct child *c)
+{
+	give_up(c->data);
 }
 
 /* One answer. False: there is none now, or no more. */
@@ -287,7 +322,11 @@ static int begin_generation_take(struct zygote_link *l, struct zygote *z)
 	struct generation *g = calloc(1, sizeof(*g));
 	if (!g)
 		out_of_memory();
-	*g = (struct generation){.link = l, .zygote = *z, .started_us = time_monotonic_us()};
+	*g = (struct generation){.link = l,
+		.next = l->all,
+		.zygote = *z,
+		.process = {.pidfd = -1, .ended = on_end, .held_up = on_held_up, .data = g},
+		.started_us = time_monotonic_us()};
 	*z = ZYGOTE_NONE;
 	int r = uv_poll_init(l->loop, &g->answers, g->zygote.socket);
 	if (r < 0) {
@@ -295,18 +334,18 @@ static int begin_generation_take(struct zygote_link *l, struct zygote *z)
 		free(g);
 		return r;
 	}
-	g->answers.data = g->end.data = g;
+	g->answers.data = g;
 	g->n_handles = 1;
 	l->n_open++;
-	r = uv_poll_init(l->loop, &g->end, g->zygote.pidfd);
-	if (r < 0) {
+	l->all = g;
+	if (child_watch_take(&g->process, l->loop, fd_take(&g->zygote.pidfd)) < 0) {
+		r = -errno;
 		uv_close((uv_handle_t *)&g->answers, on_generation_closed);
 		return r;
 	}
 	g->n_handles = 2;
 	l->now = g;
 	uv_poll_start(&g->answers, UV_READABLE, on_socket);
-	uv_poll_start(&g->end, UV_READABLE, on_end);
 	return 0;
 }
 
@@ -429,9 +468,16 @@ int zygote_link_open_take(struct zygote_link **ret, uv_loop_t *loop, struct zygo
 	return 0;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void release_all(uv_timer_t *timer)
 {
-	drop_link(handle->data);
+	struct zygote_link *l = timer->data;
+	for (struct generation *g = l->all; g; g = g->next)
+		release(g);
+}
+
+static void on_undying(uv_timer_t *timer)
+{
+	deadline_after_events(timer, release_all);
 }
 
 void zygote_link_close(struct zygote_link *l, void (*closed)(void *data), void *data)
@@ -445,8 +491,11 @@ void zygote_link_close(struct zygote_link *l, void (*closed)(void *data), void *
 	while (ring_first(&l->done))
 		answer(l, ring_first(&l->done), -ESHUTDOWN);
 	uv_close((uv_handle_t *)&l->pause, on_handle_closed);
-	uv_close((uv_handle_t *)&l->patience, on_handle_closed);
 	uv_close((uv_handle_t *)&l->soon, on_handle_closed);
+	if (l->all)
+		uv_timer_start(&l->patience, on_undying, ZYGOTE_KILL_MS, 0);
+	else
+		uv_close((uv_handle_t *)&l->patience, on_handle_closed);
 }
 
 void zygote_link_patience(struct zygote_link *l, uint64_t ms)

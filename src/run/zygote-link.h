@@ -37,8 +37,15 @@ int zygote_find(char ret_path[PATH_MAX], struct error *e);
  * by us. Best before anything else, as long as we are small. -1 with @e.
  */
 int zygote_start(struct zygote *ret, const char *path, struct error *e);
-/* KILL it if it lives, reap it (waits for the kernel), close both descriptors. */
+/* What the kernel may take to kill one, and a tracer to let it be reaped. */
+#define ZYGOTE_KILL_MS 10000
+/*
+ * KILL it if it lives, reap it, close both descriptors. For one that no loop has: waits for the kernel,
+ * ZYGOTE_KILL_MS at most, but for no tracer that keeps its status.
+ */
 void zygote_end(struct zygote *z);
+/* It has ended: reap what is left of its process group. Does not wait. */
+void zygote_reap_group(struct zygote *z);
 
 /* ---- the link ---- */
 
@@ -88,7 +95,8 @@ pid_t zygote_link_pid(const struct zygote_link *l);
 uv_loop_t *zygote_link_loop(const struct zygote_link *l);
 /*
  * End it and the zygote. Calls that are still asked are answered with -ESHUTDOWN, from within this one;
- * @closed, which may be NULL, is called from the loop when the zygote is reaped and @l is freed.
+ * @closed, which may be NULL, is called from the loop when the zygote is reaped and @l is freed; or ZYGOTE_KILL_MS
+ * later, when a tracer holds up its end: it is left to whoever reaps our children after us.
  */
 void zygote_link_close(struct zygote_link *l, void (*closed)(void *data), void *data);
 

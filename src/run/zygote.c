@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,17 +179,25 @@ int zygote_start(struct zygote *ret, const char *path, struct error *e)
 	return 0;
 }
 
+/* Makers that died before they left its process group, to tell of themselves, are in there, too. */
+void zygote_reap_group(struct zygote *z)
+{
+	while (z->pid > 0 && waitpid(-z->pid, NULL, WNOHANG | __WALL) > 0)
+		;
+	z->pid = 0;
+}
+
 void zygote_end(struct zygote *z)
 {
+	struct pollfd end = {.fd = z->pidfd, .events = POLLIN};
 	z->socket = fd_close(z->socket);
-	if (z->pid > 0) {
+	if (z->pid > 0 && z->pidfd >= 0) {
 		sys_pidfd_send_signal(z->pidfd, SIGKILL, NULL, 0);
-		while (waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		/* and makers that died before they left its process group, to tell of themselves */
-		while (waitpid(-z->pid, NULL, WNOHANG | __WALL) > 0)
+		while (poll(&end, 1, ZYGOTE_KILL_MS) < 0 && errno == EINTR)
 			;
 	}
+	if (z->pid > 0)
+		waitpid(z->pid, NULL, WNOHANG); /* it may not lead its group yet */
+	zygote_reap_group(z);
 	z->pidfd = fd_close(z->pidfd);
-	z->pid = 0;
 }
