@@ -120,6 +120,7 @@ long packet_receive(int socket, void *data, size_t size, bool wait, struct packe
 		/* there was room for all that may come: one more could not be had */
 		bool full = !(m.msg_flags & MSG_TRUNC) && came < PACKET_MAX_FDS;
 		packet_close_fds(ret);
+		ret->size = full ? (size_t)n : 0;
 		return full ? -EMFILE : -EPROTO;
 	}
 	if (n == 0 && (came > 0 || !has_ended(socket))) {

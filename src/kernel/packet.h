@@ -34,7 +34,8 @@ struct packet {
 /*
  * Take one packet of at most @size bytes. Its descriptors are close-on-exec and the caller's. Whatever
  * is too long, or has more descriptors than there was room for, is taken, and refused: -EPROTO, or
- * -EMFILE where the process may have no more descriptors; nothing is open then. So is one of no bytes, which is not
+ * -EMFILE where the process may have no more descriptors; nothing is open then. (With -EMFILE @data and ret->size are
+ * as they came: who has to answer knows to whom.) So is one of no bytes, which is not
  * the end. Waits if @wait is set, else -EAGAIN.
  */
 long packet_receive(int socket, void *data, size_t size, bool wait, struct packet *ret);

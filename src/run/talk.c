@@ -236,6 +236,8 @@ static bool take_one(struct talk *t)
 		on_eof(t);
 		return false;
 	}
+	if (r == -EMFILE)
+		talk_blame(t, BLAME_HOST, EMFILE, "no more descriptors for a box");
 	bool right = r == 0 && talk_take_record(t, &up, &packet);
 	if (r == 0)
 		packet_close_fds(&packet);
@@ -306,6 +308,8 @@ static void refuse(struct talk *t, int errnum)
 		talk_blame(t, BLAME_REQUEST, errnum, "the daemon is being stopped");
 	else if (errnum == EPROTO)
 		talk_blame_protocol(t);
+	else if (errnum == EMFILE)
+		talk_blame(t, BLAME_HOST, errnum, "no more descriptors for the maker of a box");
 	else
 		setup_refuse_userns(t->spec.a, errnum, &e);
 	if (e.blame != BLAME_NONE)

@@ -115,6 +115,29 @@ static void without_descriptors_nothing_begins(void **state)
 	bench_close(&bench);
 }
 
+/* It says so, to whom it concerns, and goes on. */
+static void a_zygote_without_descriptors_refuses(void **state)
+{
+	struct rlimit was, few;
+	setup(state);
+	open_kept(); /* so it has settled */
+	pid_t zygote = zygote_link_pid(bench.link);
+	assert_int_equal(prlimit(zygote, RLIMIT_NOFILE, NULL, &was), 0);
+	few = was;
+	few.rlim_cur = 5;
+	assert_int_equal(prlimit(zygote, RLIMIT_NOFILE, &few, NULL), 0);
+	act_open(&others[0], &bench, scene.box.init.pidfd);
+	until_failed(&others[0]);
+	assert_int_equal(others[0].why.blame, BLAME_HOST);
+	assert_int_equal(others[0].why.errnum, EMFILE);
+	assert_non_null(strstr(others[0].why.what, "no more descriptors"));
+	act_close(&others[0]);
+	assert_int_equal(prlimit(zygote, RLIMIT_NOFILE, &was, NULL), 0);
+	assert_int_equal(run_in(&others[1], "exit 6"), 6 << 8);
+	assert_int_equal(zygote_link_pid(bench.link), zygote);
+	close_kept();
+}
+
 /* ---- for long ---- */
 
 static long status_number(pid_t pid, const char *key)
@@ -161,6 +184,7 @@ int main(void)
 		cmocka_unit_test(a_zygote_that_cannot_live_is_no_hang),
 		cmocka_unit_test(no_zygote_is_an_error),
 		cmocka_unit_test(without_descriptors_nothing_begins),
+		cmocka_unit_test(a_zygote_without_descriptors_refuses),
 		cmocka_unit_test(many_runs_leave_nothing_in_zygote_nor_init),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,32 @@ static void a_stuck_terminal_is_bounded(void **state)
 	close_kept();
 }
 
+/* It is not the box's fault that we cannot take its terminal. */
+static void our_own_want_of_descriptors_is_no_fault_of_the_box(void **state)
+{
+	struct error e = ERROR_INIT;
+	struct talk_words words = with_terminal("true");
+	struct rlimit was, few;
+	setup(state);
+	open_kept();
+	act_open(&others[0], &bench, scene.box.init.pidfd);
+	until_parked(&others[0]);
+	assert_int_equal(talk_go(&others[0].talk, &words, &e), 0);
+	getrlimit(RLIMIT_NOFILE, &was);
+	few = was;
+	few.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &few);
+	while (!others[0].failed && !others[0].running)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	setrlimit(RLIMIT_NOFILE, &was);
+	assert_true(others[0].failed);
+	assert_int_equal(others[0].why.blame, BLAME_HOST);
+	assert_int_equal(others[0].why.errnum, EMFILE);
+	assert_non_null(strstr(others[0].why.what, "no more descriptors"));
+	act_close(&others[0]);
+	close_kept();
+}
+
 /* Kept from the CPU beyond the deadline we find it, and the news that came in time: the program runs. */
 static void what_has_begun_in_time_is_not_late(void **state)
 {
@@ -480,6 +506,7 @@ int main(void)
 		cmocka_unit_test(a_filter_may_forbid_what_we_need),
 		cmocka_unit_test(a_run_may_have_a_terminal),
 		cmocka_unit_test(a_stuck_terminal_is_bounded),
+		cmocka_unit_test(our_own_want_of_descriptors_is_no_fault_of_the_box),
 		cmocka_unit_test(what_has_begun_in_time_is_not_late),
 		cmocka_unit_test(failures_say_what_was_asked_for),
 		cmocka_unit_test(a_payload_that_is_killed_fails),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -156,6 +157,34 @@ static void test_no_answer_is_late(void **state)
 	assert_int_equal(q->result, ZYGOTE_LOST);
 }
 
+static void on_test_timeout(uv_timer_t *timer)
+{
+	*(bool *)timer->data = true;
+}
+
+/* What was not understood may be anybody's: all are told, and at once. */
+static void test_an_answer_to_nobody(void **state)
+{
+	uv_timer_t timer;
+	bool overdue = false;
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		zygote_ask(scene.link, &scene.questions[i].call);
+	take_request();
+	reply(0, -EPROTO);
+	uv_timer_init(&scene.loop, &timer);
+	timer.data = &overdue;
+	uv_timer_start(&timer, on_test_timeout, ZYGOTE_ANSWER_MS / 2, 0);
+	while (scene.questions[1].answers == 0 && !overdue)
+		uv_run(&scene.loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&timer, NULL);
+	uv_run(&scene.loop, UV_RUN_NOWAIT);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(scene.questions[i].answers, 1);
+		assert_int_equal(scene.questions[i].result, ZYGOTE_LOST);
+	}
+}
+
 /* ---- traced, by one who does not care for its end ---- */
 
 static void test_an_end_that_is_held_up(void **state)
@@ -209,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_answer_in_time_is_not_late),
 		TEST(test_no_answer_is_late),
+		TEST(test_an_answer_to_nobody),
 		TEST(test_an_end_that_is_held_up),
 		TEST(test_one_that_cannot_be_killed),
 	};

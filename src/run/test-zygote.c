@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "run/test-talk.h"
 #include "run/test-zygote.h"
@@ -104,6 +105,39 @@ static void what_is_wrong_is_refused(void **state)
 	close_all();
 }
 
+/* Who has asked learns that, and by its serial: nobody else's request is at fault. */
+static void without_descriptors_it_says_so(void **state)
+{
+	(void)state;
+	struct rlimit was, few;
+	struct zygote_reply reply;
+	struct packet packet;
+	struct round r;
+	open_all();
+	spoil_seed = 7;
+	spoiler.may_spoil_plans = false;
+	make_right(&spoiler, &r, -1);
+	assert_int_equal(ask(&r.request, 0, NULL, 0), -EPROTO); /* so it has settled */
+	assert_int_equal(prlimit(spoiler.z.pid, RLIMIT_NOFILE, NULL, &was), 0);
+	few = was;
+	few.rlim_cur = 5;
+	assert_int_equal(prlimit(spoiler.z.pid, RLIMIT_NOFILE, &few, NULL), 0);
+	r.request.serial = 4711;
+	assert_int_equal(
+		packet_send(spoiler.z.socket, (struct packet_bytes){&r.request, sizeof(r.request)},
+			(struct packet_bytes){0}, r.fds, 3),
+		0);
+	assert_int_equal(packet_receive(spoiler.z.socket, &reply, sizeof(reply), true, &packet), 0);
+	assert_int_equal(reply.pid, -EMFILE);
+	assert_int_equal(reply.serial, 4711);
+	assert_int_equal(count_of(spoiler.z.pid), 4);
+	assert_int_equal(prlimit(spoiler.z.pid, RLIMIT_NOFILE, &was, NULL), 0);
+	assert_true(ask(&r.request, sizeof(r.request), r.fds, 3) > 0);
+	close_round(&r);
+	reap_all(false);
+	close_all();
+}
+
 static void it_lives_through_what_is_spoiled(void **state)
 {
 	(void)state;
@@ -188,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_refused),
+		cmocka_unit_test(without_descriptors_it_says_so),
 		cmocka_unit_test(it_ends_with_its_socket),
 		cmocka_unit_test(it_has_nothing_it_needs_not),
 		cmocka_unit_test(a_daemon_that_does_not_listen_is_waited_for),

@@ -277,7 +277,10 @@ static void on_held_up(struct child *c)
 	give_up(c->data);
 }
 
-/* One answer. False: there is none now, or no more. */
+/*
+ * One answer. False: there is none now, or no more. An answer to nobody (serial 0) means that a request was not
+ * understood: whoever had made it would wait in vain.
+ */
 static bool take_answer(struct generation *g)
 {
 	struct zygote_link *l = g->link;
@@ -288,7 +291,7 @@ static bool take_answer(struct generation *g)
 		return false;
 	bool right = r == 0 && packet.size == sizeof(reply) && packet.n_fds == 0 &&
 		reply.magic == WIRE_MAGIC && reply.version == WIRE_VERSION && reply.zero == 0 &&
-		reply.pid != 0;
+		reply.pid != 0 && reply.serial != 0;
 	if (r == 0)
 		packet_close_fds(&packet);
 	if (!right) {
