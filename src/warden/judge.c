@@ -132,6 +132,9 @@ static bool look_up(void *data, const char *name, struct exec_file *ret)
 	struct identity *id = l->judge->identity;
 	struct stat st;
 	const char *path;
+	if (!l->call->event.cwd && name[0] != '/' && strchr(name, '/'))
+		l->call->event.cwd =
+			find_cwd(&l->judge->finder, l->call->notify.tid, &l->call->arena);
 	cleanup_fd int fd = identity_look_up(
 		id, l->judge->finder.root, l->call->event.cwd, name, &l->call->arena, &path);
 	if (fd < 0 || fstat(fd, &st) < 0)

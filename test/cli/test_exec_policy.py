@@ -115,6 +115,21 @@ def test_default_deny(bulkhead):
     bulkhead.run(*policy(bulkhead, rules), "--", "ls").expect("exec_denied", 126)
 
 
+@pytest.mark.parametrize("command", ["sh deploy.sh", "sh ./deploy.sh", "sh ../{base}/deploy.sh",
+                                     "env sh deploy.sh", "sh -e deploy.sh now", "bash deploy.sh"])
+def test_script_of_an_interpreter_where_the_caller_is(bulkhead, command):
+    """The file is what the rule is about, however it is spelled: where the caller is counts, not the root."""
+    script = pathlib.Path(bulkhead.file("deploy.sh", "echo deployed\n", 0o644))
+    rules = f"{{mode: enforce, rules: [{{deny: {script}}}]}}"
+    command = f"cd {script.parent} && {command.format(base=script.parent.name)}; true"
+    r = bulkhead.run("--", "sh", "-c", command)
+    assert r.out == "deployed\n", r.err
+    r = bulkhead.run(*policy(bulkhead, rules), "--", "sh", "-c", command)
+    r.expect("ok", 0)
+    assert r.out == "" and str(script) in r.err
+    assert r.verdict["exec"]["refused"] >= 1
+
+
 def test_audit_refuses_nothing_and_says_so(bulkhead):
     r = bulkhead.run(*policy(bulkhead, AUDIT), "--", "sh", "-c", "/usr/bin/id -u; true")
     r.expect("ok", 0)
