@@ -222,8 +222,9 @@ static int begin(struct matcher *m, struct error *e)
 		.n_writable = m->writable.n,
 	};
 	m->id = identity_new(&spec);
-	identity_find(m->id, m->root);
-	return 0;
+	int r = identity_find(m->id, m->root);
+	return r < 0 ? error_set(e, BLAME_HOST, -r, "cannot look for the programs of the rules")
+		     : 0;
 }
 
 int policy_match(const struct policy *policy, const struct strv *command, bool json,

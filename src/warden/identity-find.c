@@ -15,7 +15,8 @@
 /* Where the programs of the rules are in a box. */
 
 #define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define MAX_DIRS   64
+#define USUAL_DIRS 6
+#define MAX_DIRS   512 /* of PATH; the usual ones have room beside them */
 
 int identity_open_path(int root, const char *path)
 {
@@ -60,7 +61,7 @@ struct strv identity_directories(const char *path, bool usual, struct arena *a)
 	struct strv dirs = {0};
 	const char *lists[] = {path ? path : USUAL_PATH, usual ? USUAL_PATH : ""};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		for (const char *p = lists[i]; *p && dirs.n < MAX_DIRS;) {
+		for (const char *p = lists[i]; *p && dirs.n < MAX_DIRS + i * USUAL_DIRS;) {
 			size_t n = strcspn(p, ":"), j = 0;
 			const char *dir = arena_strndup(a, p, n);
 			while (j < dirs.n && strcmp(dirs.v[j], dir) != 0)
@@ -72,65 +73,74 @@ struct strv identity_directories(const char *path, bool usual, struct arena *a)
 	return dirs;
 }
 
-/* A directory that is looked in; of two with the same inode only the first is. */
+/* A directory that has been looked in; of two with the same inode only the first is. */
 struct place {
-	const char *path;
-	int fd;
 	uint64_t dev, ino;
-	bool on_path; /* not only a usual one */
 };
 
+/* What becomes an identity's once everything could be looked at. */
 struct search {
-	struct identity *id;
-	struct place dirs[MAX_DIRS];
+	const struct identity *id;
+	int root; /* borrowed */
+	struct arena arena;
+	struct candidate *v;
+	size_t n, room;
+	struct place dirs[MAX_DIRS + USUAL_DIRS];
 	size_t n_dirs;
+	bool found[EXEC_MAX_PROGRAMS]; /* on PATH, as an allow rule means it */
 };
 
-static void add_place(struct search *s, const char *path, bool on_path)
+bool identity_is_shortage(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* As identity_open_path(), but what cannot be opened by its own fault is -1. False: something has run out. */
+static bool open_or_none(const struct search *s, const char *path, int *ret)
+{
+	int fd = identity_open_path(s->root, path);
+	*ret = fd < 0 ? -1 : fd;
+	return !identity_is_shortage(fd);
+}
+
+static bool is_new_place(struct search *s, int fd)
 {
 	struct stat st;
-	int fd = identity_open_path(s->id->root, path);
-	bool usable = fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-	for (size_t i = 0; usable && i < s->n_dirs; i++)
-		usable = s->dirs[i].dev != st.st_dev || s->dirs[i].ino != st.st_ino;
-	if (usable)
-		s->dirs[s->n_dirs++] = (struct place){path, fd, st.st_dev, st.st_ino, on_path};
-	else if (fd >= 0)
-		close(fd);
-}
-
-static void add_places(struct search *s)
-{
-	const char *path = s->id->spec.path;
-	struct strv on_path = identity_directories(path, false, &s->id->arena);
-	struct strv all = identity_directories(path, true, &s->id->arena);
-	for (size_t i = 0; i < all.n; i++)
-		add_place(s, all.v[i], i < on_path.n);
-}
-
-static struct candidate *new_candidate(struct identity *id)
-{
-	if (id->n == id->room) {
-		size_t room = id->room ? 2 * id->room : 64;
-		struct candidate *v = arena_calloc(&id->arena, room, sizeof *v);
-		if (id->n > 0)
-			memcpy(v, id->v, id->n * sizeof *v);
-		id->v = v;
-		id->room = room;
-	}
-	return &id->v[id->n++];
-}
-
-/* True: @path is a file that an allow rule may mean. */
-static bool add_candidate(struct identity *id, size_t program, const char *path, bool may_be_exact)
-{
-	struct stat st;
-	cleanup_fd int fd = identity_open_path(id->root, path);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	const char *real = identity_path_of(fd, &id->arena);
-	bool writable = identity_writable(id, fd, real);
-	*new_candidate(id) = (struct candidate){
+	for (size_t i = 0; i < s->n_dirs; i++)
+		if (s->dirs[i].dev == st.st_dev && s->dirs[i].ino == st.st_ino)
+			return false;
+	s->dirs[s->n_dirs++] = (struct place){st.st_dev, st.st_ino};
+	return true;
+}
+
+static struct candidate *new_candidate(struct search *s)
+{
+	if (s->n == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		struct candidate *v = arena_calloc(&s->arena, room, sizeof *v);
+		if (s->n > 0)
+			memcpy(v, s->v, s->n * sizeof *v);
+		s->v = v;
+		s->room = room;
+	}
+	return &s->v[s->n++];
+}
+
+/* @may_be_exact: an allow rule may mean it. False: something has run out. */
+static bool add_candidate(struct search *s, size_t program, const char *path, bool may_be_exact)
+{
+	struct stat st;
+	cleanup_fd int fd = -1;
+	if (!open_or_none(s, path, &fd))
+		return false;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return true;
+	const char *real = identity_path_of(fd, &s->arena);
+	bool writable = identity_writable(s->id, fd, real);
+	bool exactly = may_be_exact && !writable && (st.st_mode & 0111);
+	*new_candidate(s) = (struct candidate){
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 		.size = (uint64_t)st.st_size,
@@ -138,53 +148,74 @@ static bool add_candidate(struct identity *id, size_t program, const char *path,
 		.real = real ? real : path,
 		.program = (uint16_t)program,
 		.writable = writable,
-		.exactly = may_be_exact && !writable && (st.st_mode & 0111),
+		.exactly = exactly,
 	};
-	return id->v[id->n - 1].exactly;
+	s->found[program] = s->found[program] || exactly;
+	return true;
 }
 
-static void find_program(struct search *s, size_t program)
+static size_t n_programs(const struct search *s)
 {
-	const char *name = s->id->spec.programs[program];
-	bool found = false;
-	struct stat st;
-	if (*name == '/') {
-		add_candidate(s->id, program, name, true);
-		return;
-	}
-	for (size_t i = 0; i < s->n_dirs; i++) {
-		const struct place *dir = &s->dirs[i];
-		if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		const char *path = path_join(&s->id->arena, dir->path, name);
-		if (add_candidate(s->id, program, path, dir->on_path && !found))
-			found = true;
-	}
+	size_t n = s->id->spec.n_programs;
+	return n < EXEC_MAX_PROGRAMS ? n : EXEC_MAX_PROGRAMS;
 }
 
-static void forget(struct identity *id)
+/* One directory at a time is open, however many PATH has. @on_path: it is not only a usual one. */
+static bool look_in(struct search *s, const char *dir, bool on_path)
+{
+	struct stat st;
+	cleanup_fd int fd = -1;
+	bool fine = open_or_none(s, dir, &fd);
+	if (fd < 0 || !is_new_place(s, fd))
+		return fine;
+	for (size_t i = 0; i < n_programs(s) && fine; i++) {
+		const char *name = s->id->spec.programs[i];
+		if (*name == '/' || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		fine = add_candidate(
+			s, i, path_join(&s->arena, dir, name), on_path && !s->found[i]);
+	}
+	return fine;
+}
+
+static bool look_everywhere(struct search *s)
+{
+	const char *path = s->id->spec.path;
+	struct strv on_path = identity_directories(path, false, &s->arena);
+	struct strv all = identity_directories(path, true, &s->arena);
+	bool fine = true;
+	for (size_t i = 0; i < n_programs(s) && fine; i++)
+		if (s->id->spec.programs[i][0] == '/')
+			fine = add_candidate(s, i, s->id->spec.programs[i], true);
+	for (size_t i = 0; i < all.n && fine; i++)
+		fine = look_in(s, all.v[i], i < on_path.n);
+	return fine;
+}
+
+/* What was known is forgotten; @s is what is known now. */
+static void adopt(struct identity *id, const struct search *s)
 {
 	arena_fini(&id->arena);
-	id->arena = ARENA_INIT;
-	id->v = NULL;
-	id->n = id->room = 0;
+	id->arena = s->arena;
+	id->v = s->v;
+	id->n = s->n;
 	memset(id->known, 0, IDENTITY_SETS * IDENTITY_WAYS * sizeof *id->known);
 }
 
-void identity_find(struct identity *id, int root)
+int identity_find(struct identity *id, int root)
 {
-	struct search s = {.id = id};
-	int copy = fcntl(root, F_DUPFD_CLOEXEC, 0);
-	forget(id);
-	fd_close(id->root);
-	id->root = copy;
-	if (copy < 0)
-		return;
-	add_places(&s);
-	for (size_t i = 0; i < id->spec.n_programs && i < EXEC_MAX_PROGRAMS; i++)
-		find_program(&s, i);
-	for (size_t i = 0; i < s.n_dirs; i++)
-		close(s.dirs[i].fd);
+	struct search s = {.id = id, .root = root, .arena = ARENA_INIT};
+	cleanup_fd int copy = root == id->root ? -1 : fcntl(root, F_DUPFD_CLOEXEC, 0);
+	if ((copy < 0 && root != id->root) || !look_everywhere(&s)) {
+		arena_fini(&s.arena);
+		return -EMFILE;
+	}
+	adopt(id, &s);
+	if (copy >= 0) {
+		fd_close(id->root);
+		id->root = fd_take(&copy);
+	}
+	return 0;
 }
 
 /* ── What a wrapper would find ───────────────────────────────────────────────────────────────── */

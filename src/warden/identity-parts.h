@@ -21,7 +21,7 @@ struct candidate {
 #define IDENTITY_SETS 256
 #define IDENTITY_WAYS 4
 
-/* A file that the box cannot write, as it was found. Not in use: size of the head -1. */
+/* A file that the box cannot write, as it was found. Not used: nobody is to rely on it, for not all could be looked at. */
 struct known_file {
 	uint64_t dev, ino, size;
 	int64_t ctime_ns, mtime_ns;
@@ -36,7 +36,7 @@ struct identity {
 	struct arena arena; /* of what identity_find() found */
 	int root; /* -1: nothing was looked for yet */
 	struct candidate *v;
-	size_t n, room;
+	size_t n;
 	struct known_file *known; /* IDENTITY_SETS * IDENTITY_WAYS */
 	unsigned turn; /* which way of a set is given up next */
 	struct known_file fresh; /* of the last file that is not kept */
@@ -46,6 +46,8 @@ struct identity {
 bool identity_writable(const struct identity *id, int fd, const char *path);
 /* Where @fd is, in @a; NULL: nowhere (deleted, or no path at all). */
 const char *identity_path_of(int fd, struct arena *a);
+/* Is @r an -errno that says nothing of the file: descriptors or memory have run out? */
+bool identity_is_shortage(int r);
 /* O_PATH, below @root whatever links say; or -errno. */
 int identity_open_path(int root, const char *path);
 /* The same file for reading; only of a regular one. -errno. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "warden/identity.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ int identity_open_to_read(int fd)
 {
 	char link[64];
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	return open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int reading = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return reading < 0 ? -errno : reading;
 }
 
 /* @size bytes from @offset on, through short reads. */
@@ -70,15 +72,21 @@ static bool same_content(int x, int y, uint64_t size)
 	return true;
 }
 
-/* Is the file behind @fd, of the same size, a copy of @candidate? */
-static bool is_copy(const struct identity *id, const struct candidate *candidate, int fd)
+/* Is the file behind @fd, of the same size, a copy of @candidate? *sure becomes false if that could not be found out now. */
+static bool is_copy(
+	const struct identity *id, const struct candidate *candidate, int fd, bool *sure)
 {
 	struct stat st;
 	cleanup_fd int path = identity_open_path(id->root, candidate->path);
+	if (identity_is_shortage(path)) {
+		*sure = false;
+		return true;
+	}
 	if (path < 0 || fstat(path, &st) < 0 || st.st_ino != candidate->ino ||
 		st.st_dev != candidate->dev || (uint64_t)st.st_size != candidate->size)
 		return false;
 	cleanup_fd int other = identity_open_to_read(path);
+	*sure = *sure && !identity_is_shortage(other);
 	if (other < 0 || fd < 0)
 		return true;
 	return same_content(fd, other, candidate->size);
@@ -120,7 +128,7 @@ static void find_programs(
 			if (c->exactly)
 				set(&ret->exactly, c->program);
 		} else if (c->size == (uint64_t)st->st_size && c->size > 0 && !c->writable &&
-			!has(&ret->is, c->program) && is_copy(id, c, reading)) {
+			!has(&ret->is, c->program) && is_copy(id, c, reading, &ret->used)) {
 			set_all(id, c, &ret->is);
 		}
 	}
@@ -142,12 +150,14 @@ static void examine(const struct identity *id, int fd, const struct stat *st, co
 		.size = (uint64_t)st->st_size,
 		.ctime_ns = in_ns(&st->st_ctim),
 		.mtime_ns = in_ns(&st->st_mtim),
-		.used = true,
+		.used = !identity_is_shortage(reading),
 		.loader = path && identity_is_loader_name(path),
 	};
 	if (regular)
 		find_programs(id, st, reading, ret);
 	ssize_t n = reading < 0 ? -1 : pread(reading, ret->head, sizeof ret->head, 0);
+	if (n < 0 && reading >= 0)
+		ret->used = false;
 	if (n > 0) {
 		ret->head_size = (uint16_t)n;
 		ret->loader = ret->loader || identity_is_loader(reading, ret->head, (size_t)n);
@@ -188,12 +198,14 @@ static const struct known_file *look(
 	for (size_t i = 0; i < IDENTITY_WAYS; i++)
 		if (is_known(&v[i], st))
 			return &v[i];
-	if (is_replaced(id, st, path)) {
-		cleanup_fd int root = fd_take(&id->root);
-		identity_find(id, root);
-	}
+	bool outdated = is_replaced(id, st, path) && identity_find(id, id->root) < 0;
 	struct known_file *it = &v[id->turn++ % IDENTITY_WAYS];
 	examine(id, fd, st, path, it);
+	if (outdated) {
+		/* which program it is cannot be told: as good as one that cannot be read */
+		it->used = false;
+		it->head_size = 0;
+	}
 	return it;
 }
 

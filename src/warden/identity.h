@@ -36,16 +36,17 @@ void identity_free(struct identity *id); /* NULL: nothing */
 /*
  * Find the programs below @root, a directory (O_PATH will do): a box's root while only bulkhead's own code runs in
  * it, or "/". An allow rule means the first file on PATH that the box cannot write; a deny rule that and
- * each of its name in the other directories of PATH and in the usual ones. @root is borrowed. Does not fail:
- * what is not there is no program. Again: forgets what it knew.
+ * each of its name in the other directories of PATH and in the usual ones. @root is borrowed.
+ * What is not there is no program. Again: forgets what it knew. 0; or -EMFILE: descriptors or memory have run out, and
+ * it knows what it knew before.
  */
-void identity_find(struct identity *id, int root);
+int identity_find(struct identity *id, int root);
 
 /*
  * What the file behind @fd (O_PATH will do) is; @st is its fstat. Fills *ret: @called and @path are borrowed into
  * it; @path NULL: not known. A file that is no regular one, or that cannot be read, is known by its inode
  * alone. @ret_head (may be NULL) gets its first bytes, at most IDENTITY_HEAD, until the next call; NULL with
- * size 0: it cannot be read. What the box cannot write and was seen before costs one fstatfs and a look into a table.
+ * size 0: it cannot be read, or not now, for descriptors or memory have run out: that is not remembered. What the box cannot write and was seen before costs one fstatfs and a look into a table.
  */
 #define IDENTITY_HEAD 256
 void identity_tell(struct identity *id, int fd, const struct stat *st, const char *called,

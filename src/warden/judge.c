@@ -55,8 +55,10 @@ int judge_know_box(struct judge *j, const struct call *call)
 		finder_fini(&j->finder); /* it was another's who has that number now */
 		return -ESRCH;
 	}
+	r = identity_find(j->identity, j->finder.root);
+	if (r < 0)
+		return r;
 	j->pid_namespace = fd_take(&ns);
-	identity_find(j->identity, j->finder.root);
 	j->knows_box = true;
 	return 0;
 }

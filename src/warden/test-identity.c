@@ -5,15 +5,18 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "warden/identity-parts.h"
@@ -102,7 +105,7 @@ static void begin(struct rig *r)
 		.writable = r->writable,
 		.n_writable = 1};
 	r->id = identity_new(&spec);
-	identity_find(r->id, r->root);
+	assert_int_equal(identity_find(r->id, r->root), 0);
 }
 
 static struct exec_file tell(struct rig *r, const char *path)
@@ -324,6 +327,114 @@ static void test_look_up(void **state)
 	assert_true(identity_look_up(r->id, r->root, NULL, "usr", &r->a, &path) < 0);
 }
 
+/* ── When descriptors run out ────────────────────────────────────────────────────────────────── */
+
+/* No more than @n can be opened from now on. */
+static struct rlimit leave_room_for(unsigned n)
+{
+	struct rlimit before, few;
+	int next = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){(rlim_t)next + n, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	return before;
+}
+
+/* As tell() when only @room more can be opened; *ret_readable: it has a head. */
+static struct exec_file tell_in_need(
+	struct rig *r, const char *path, unsigned room, bool *ret_readable)
+{
+	struct exec_file file;
+	struct stat st;
+	const unsigned char *head;
+	size_t size;
+	cleanup_fd int fd = open(at(r, path), O_PATH | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	const char *real = identity_path_of(fd, &r->a);
+	struct rlimit before = leave_room_for(room);
+	identity_tell(r->id, fd, &st, path, real, &file, &head, &size);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	*ret_readable = head != NULL;
+	return file;
+}
+
+/* What cannot be looked at now might be anything, and is looked at again later. */
+static void test_in_need_nothing_is_remembered(void **state)
+{
+	struct rig *r = *state;
+	begin(r);
+	for (unsigned room = 0; room < 3; room++) {
+		bool readable;
+		put(r, "/usr/bin/same-size", "the gut of the host");
+		put(r, "/usr/bin/copy", "the git of the host");
+		assert_true(is(tell_in_need(r, "/usr/bin/same-size", room, &readable).is, GIT));
+		assert_int_equal(readable, room > 0);
+		assert_true(is(tell_in_need(r, "/usr/bin/copy", room, &readable).is, GIT));
+		tell_in_need(r, "/usr/bin/same-size", 8, &readable);
+		assert_true(readable);
+		assert_false(is(tell(r, "/usr/bin/same-size").is, GIT));
+		assert_true(is(tell(r, "/usr/bin/copy").is, GIT));
+		assert_int_equal(unlink(at(r, "/usr/bin/same-size")), 0);
+	}
+}
+
+static void test_in_need_nothing_is_forgotten(void **state)
+{
+	struct rig *r = *state;
+	begin(r);
+	for (unsigned room = 0; room < 2; room++) {
+		struct rlimit before = leave_room_for(room);
+		assert_int_equal(identity_find(r->id, r->root), -EMFILE);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_true(is(tell(r, "/usr/bin/git").exactly, GIT));
+		assert_true(is(tell(r, "/opt/x/deploy").exactly, BY_PATH));
+	}
+}
+
+/* The host is updated when nothing can be opened: the new file cannot be read then, and is the program afterwards. */
+static void test_in_need_replaced(void **state)
+{
+	struct rig *r = *state;
+	bool readable;
+	begin(r);
+	for (unsigned room = 0; room < 2; room++) {
+		put(r, "/usr/bin/new", room ? "git, a newer one" : "git, another");
+		assert_int_equal(rename(at(r, "/usr/bin/new"), at(r, "/usr/bin/git")), 0);
+		tell_in_need(r, "/usr/bin/git", room, &readable);
+		/* one descriptor at a time is enough to look for all of them */
+		assert_int_equal(readable, room > 1);
+		assert_true(is(tell(r, "/usr/bin/git").exactly, GIT));
+		assert_true(is(tell(r, "/usr/bin/tool").exactly, TOOL));
+	}
+}
+
+/* However many directories PATH has, the last of it and the usual ones are looked in, with a few descriptors. */
+static void test_long_path(void **state)
+{
+	struct rig *r = *state;
+	struct buf path = BUF_INIT;
+	for (int i = 0; i < 600; i++)
+		buf_printf(&path, "/%s/%d:", i == 500 ? "late" : "none", i);
+	assert_int_equal(mkdir(at(r, "/late"), 0755), 0);
+	assert_int_equal(mkdir(at(r, "/late/500"), 0755), 0);
+	put(r, "/late/500/tool", "found late");
+	const struct identity_spec spec = {.programs = programs,
+		.n_programs = N_PROGRAMS,
+		.path = buf_str(&path),
+		.writable = r->writable,
+		.n_writable = 1};
+	r->id = identity_new(&spec);
+	struct rlimit before = leave_room_for(4);
+	assert_int_equal(identity_find(r->id, r->root), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(is(tell(r, "/late/500/tool").exactly, TOOL));
+	assert_true(
+		is(tell(r, "/usr/bin/git").is, GIT) && is(tell(r, "/usr/sbin/other").is, OTHER));
+	buf_fini(&path);
+}
+
 #define WITH_RIG(f) cmocka_unit_test_setup_teardown((f), set_up, tear_down)
 
 int main(void)
@@ -339,6 +450,10 @@ int main(void)
 		WITH_RIG(test_loaders),
 		WITH_RIG(test_hostile_elf),
 		WITH_RIG(test_look_up),
+		WITH_RIG(test_in_need_nothing_is_remembered),
+		WITH_RIG(test_in_need_nothing_is_forgotten),
+		WITH_RIG(test_in_need_replaced),
+		WITH_RIG(test_long_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
