@@ -120,6 +120,16 @@ static bool is_repeated(struct hint *hint, pid_t pid, const struct buf *line)
 	return false;
 }
 
+static void write_line(struct hint *hint, const struct buf *line)
+{
+	struct iovec all = {line->data, line->size};
+	ssize_t n = hint->way == HINT_SEND
+		? send(hint->fd, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL)
+		: hint->way == HINT_NOWAIT ? pwritev2(hint->fd, &all, 1, -1, RWF_NOWAIT)
+					   : write(hint->fd, line->data, line->size);
+	hint->written += n > 0 ? (size_t)n : 0;
+}
+
 void hint_tell(
 	struct hint *hint, const struct exec_event *event, const char *advice, struct buf *line)
 {
@@ -128,10 +138,12 @@ void hint_tell(
 	word(event, advice, line);
 	if (is_repeated(hint, event->pid, line))
 		return;
-	struct iovec all = {line->data, line->size};
-	ssize_t ignored = hint->way == HINT_SEND
-		? send(hint->fd, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL)
-		: hint->way == HINT_NOWAIT ? pwritev2(hint->fd, &all, 1, -1, RWF_NOWAIT)
-					   : write(hint->fd, line->data, line->size);
-	(void)ignored;
+	if (hint->written + line->size <= HINT_MAX) {
+		write_line(hint, line);
+		return;
+	}
+	buf_clear(line);
+	buf_puts(line, "bulkhead: … further refusals are in the record\n");
+	write_line(hint, line);
+	hint->way = HINT_NONE;
 }

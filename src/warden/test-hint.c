@@ -266,6 +266,26 @@ static void test_not_twice(void **state)
 	end_said(&s);
 }
 
+/* Who refuses to give up fills no disk: the last line says where the others are. */
+static void test_bounded(void **state)
+{
+	static const char last[] = "bulkhead: … further refusals are in the record\n";
+	static char text[4 * HINT_MAX];
+	struct exec_event event = refused;
+	struct hint hint;
+	int others, reader = begin(&hint, A_FILE, &others);
+	(void)state;
+	for (event.pid = 1; event.pid < 2 * (pid_t)HINT_MAX / (pid_t)sizeof(REFUSED); event.pid++)
+		tell(&hint, &event, NULL);
+	size_t size = take(A_FILE, reader, text, sizeof(text));
+	assert_in_range(size, HINT_MAX - 100, HINT_MAX + sizeof(last));
+	assert_string_equal(text + size - strlen(last), last);
+	assert_ptr_equal(strstr(text, last), text + size - strlen(last));
+	hint_fini(&hint);
+	close(others);
+	close(reader);
+}
+
 static const char *filled(struct arena *a, const char *with, size_t times)
 {
 	struct buf b = BUF_INIT;
@@ -321,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_no_way),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_not_twice),
+		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_long_ones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
