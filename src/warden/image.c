@@ -137,16 +137,27 @@ static bool runs(struct judge *j, const struct image *image, const struct call_f
 		st.st_ino == file->st.st_ino;
 }
 
-/* What makes the loader run somebody else's code first. */
-const char *const judge_loader_variables[] = {
-	"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH", NULL};
+static const char *const variables[] = {
+	/* what makes interpreters run somebody else's code before, or instead of, the script's */
+	"PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "BASH_ENV", "ENV", "PERL5LIB", "PERL5OPT",
+	"PERL5DB", "RUBYLIB", "RUBYOPT", "NODE_OPTIONS", "NODE_PATH", "LUA_INIT", "PHPRC",
+	/* what makes the loader, or a library that many programs have, do it */
+	"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH", "OPENSSL_CONF",
+	"OPENSSL_ENGINES", "OPENSSL_MODULES", NULL};
+#define N_OF_INTERPRETERS 14
 
-static bool environment_is_clean(struct judge *j, const struct image *image)
+const char *const *judge_variables(const struct call *call)
+{
+	return call->n_files > 1 ? variables : variables + N_OF_INTERPRETERS;
+}
+
+static bool environment_is_clean(
+	struct judge *j, const struct call *call, const struct image *image)
 {
 	const char *name;
 	uint64_t at = image->stack + (image->argc + 2) * sizeof(uint64_t);
 	return j->policy.default_allow ||
-		(caller_environment(image->pid, at, judge_loader_variables, &name) == 0 && !name);
+		(caller_environment(image->pid, at, judge_variables(call), &name) == 0 && !name);
 }
 
 /* NULL: nothing is wrong with it. */
@@ -158,7 +169,7 @@ static const char *fault_of(struct judge *j, struct call *call, const struct ima
 		return "the arguments are not those that were judged";
 	if (!all_are_still(j, call))
 		return "the file was changed after it was judged";
-	if (!environment_is_clean(j, image))
+	if (!environment_is_clean(j, call, image))
 		return "the environment was changed after it was judged";
 	return NULL;
 }

@@ -113,7 +113,7 @@ static enum judge_result judge_environment(
 	const char *name;
 	if (j->policy.default_allow)
 		return JUDGE_ALLOWED;
-	int r = caller_environment(call->notify.tid, envp, judge_loader_variables, &name);
+	int r = caller_environment(call->notify.tid, envp, judge_variables(call), &name);
 	if (r < 0)
 		return unreadable(call, r, ret_errno);
 	if (!name)

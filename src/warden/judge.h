@@ -56,7 +56,7 @@ void judge_refuse(struct call *call, const char *what, const char *why);
  */
 bool judge_image(struct judge *j, struct call *call, pid_t pid);
 
-/* What is refused in an environment where only the named may run: NULL-terminated. */
-extern const char *const judge_loader_variables[];
+/* What is refused in @call's environment where only the named may run, by its files (a script's is more): NULL-terminated. */
+const char *const *judge_variables(const struct call *call);
 
 #endif

@@ -130,6 +130,33 @@ def test_script_of_an_interpreter_where_the_caller_is(bulkhead, command):
     assert r.verdict["exec"]["refused"] >= 1
 
 
+def tool_policy(bulkhead, more=""):
+    """A script that the box cannot write, and a policy that allows nothing but it and shells."""
+    tool = bulkhead.file("tool", "#!/bin/sh\necho tool ran\n", 0o755, below=bulkhead.directory("tools"))
+    rules = f'{{mode: enforce, default: deny, rules: [{{allow: sh}}, {{allow: "id -g"}}, {{allow: {tool}}}]}}'
+    return tool, policy(bulkhead, rules, more)
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE", "ENV", "BASH_ENV", "PERL5OPT", "NODE_OPTIONS", "PHPRC"])
+def test_interpreters_variables_where_all_is_denied(bulkhead, name):
+    """They are a script's matter alone; and a policy that allows by default has no say in it."""
+    tool, allowing = tool_policy(bulkhead)
+    r = bulkhead.run(*allowing, "--", "sh", "-c", f"{tool}; {name}=/x {tool}; {name}=/x id -g; {name}S=1 {tool}")
+    assert r.out == f"tool ran\n{bulkhead.gid}\ntool ran\n", r.err
+    incident, = r.verdict["exec"]["incidents"]
+    assert name in incident["rule"]
+    r = bulkhead.run(*policy(bulkhead), "--", "sh", "-c", f"{name}=/x {tool}")
+    assert r.out == "tool ran\n", r.err
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"])
+def test_loaders_variables_where_all_is_denied(bulkhead, name):
+    tool, allowing = tool_policy(bulkhead)
+    r = bulkhead.run(*allowing, "--", "sh", "-c", f"{name}= /usr/bin/id -g; {name}= {tool}; /usr/bin/id -g")
+    assert r.out == f"{bulkhead.gid}\n", r.err
+    assert r.verdict["exec"]["refused"] == 2
+
+
 def test_audit_refuses_nothing_and_says_so(bulkhead):
     r = bulkhead.run(*policy(bulkhead, AUDIT), "--", "sh", "-c", "/usr/bin/id -u; true")
     r.expect("ok", 0)
