@@ -47,6 +47,13 @@ int find_file(struct finder *f, const struct place *place, const char *called, s
 /* Is @called by its text one of the names under which /proc has the caller's own descriptors? */
 bool find_is_descriptor(const char *called);
 
+/*
+ * Will @called lead to the file @st in the box at any later time? True only for an absolute name of which each part, of
+ * links that it leads through too, is an entry of a directory on a read-only mount, or a mount point. Uses @a.
+ */
+bool find_is_fixed(
+	const struct finder *f, const char *called, const struct stat *st, struct arena *a);
+
 /* The working directory of @pid in the box, in @a; NULL: it has none there. */
 const char *find_cwd(struct finder *f, pid_t pid, struct arena *a);
 /* What /proc/PID/exe says, in @a; NULL: nothing. */

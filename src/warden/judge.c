@@ -222,6 +222,21 @@ static enum judge_result judge_last(struct judge *j, struct call *call, const st
 }
 
 /*
+ * An interpreter opens its script once more, by its name, when nobody holds it any longer: where only the named may run,
+ * that name has to lead to the same file still. @name is as the interpreter gets it.
+ */
+static enum judge_result judge_script_name(struct judge *j, struct call *call, const char *name)
+{
+	if (j->policy.default_allow ||
+		find_is_fixed(&j->finder, name, &call->files[0].st, &call->arena))
+		return JUDGE_ALLOWED;
+	return refuse(call, "a script by a name that can change",
+		"its interpreter opens it by that name again: call it by its absolute path, "
+		"without "
+		"links in directories that the box can write");
+}
+
+/*
  * One file after the other until one that is no script; call->expected becomes what that one is given. What begins like a
  * script and is none the kernel will not have (ENOEXEC): it may try.
  */
@@ -243,8 +258,11 @@ static enum judge_result judge_files(
 			*ret_errno = ELOOP;
 			return JUDGE_FAILS;
 		}
-		if (call->n_files == 1)
+		if (call->n_files == 1) {
 			name = script_name(call, x, name);
+			if (judge_script_name(j, call, name) != JUDGE_ALLOWED)
+				return JUDGE_REFUSED;
+		}
 		struct strv given = call->expected;
 		shebang_argv(interpreter, argument, name, &given, &call->arena, &call->expected);
 		name = interpreter;

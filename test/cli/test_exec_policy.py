@@ -137,6 +137,39 @@ def tool_policy(bulkhead, more=""):
     return tool, policy(bulkhead, rules, more)
 
 
+def test_script_by_a_name_that_can_change(bulkhead):
+    """Its interpreter opens it again by that name, when nobody looks any more."""
+    tool, allowing = tool_policy(bulkhead)
+    tools = tool.parent
+    (tools / "link").symlink_to("tool")
+    (tools / "up").symlink_to(f"../{tools.name}/./link")
+    (bulkhead.cwd / "link").symlink_to(tool)
+    (bulkhead.cwd / "tools").symlink_to(tools)
+    fixed = [tool, tools / "link", tools / "up", f"{tools}//../{tools.name}/tool"]
+    changing = ["./link", bulkhead.cwd / "link", bulkhead.cwd / "tools/tool", f"cd {tools}; ./tool",
+                f"cd {tools}; /proc/self/cwd/tool", f"{bulkhead.cwd}/tools/../{tools.name}/tool"]
+    for command in fixed + changing:
+        r = bulkhead.run(*allowing, "--", "sh", "-c", f"{command}; true")
+        r.expect("ok", 0)
+        if command in fixed:
+            assert r.out == "tool ran\n", r.err
+        else:
+            assert r.out == "" and "a script by a name that can change" in r.err, command
+    commands = "; ".join(f"({command})" for command in fixed + changing)
+    r = bulkhead.run(*policy(bulkhead), "--", "sh", "-c", commands)
+    assert r.out == "tool ran\n" * 10, r.err
+
+
+def test_script_that_is_mounted_where_the_box_writes(bulkhead):
+    """Nobody in the box can rename or remove a mount point."""
+    inner = bulkhead.file("inner/tool", "#!/bin/sh\necho tool ran\n", 0o755)
+    rules = f"{{mode: enforce, default: deny, rules: [{{allow: sh}}, {{allow: {inner}}}]}}"
+    more = f"filesystem: {{read: [{inner.parent}]}}\n"
+    r = bulkhead.run(*policy(bulkhead, rules, more), "--", "sh", "-c", f"echo x >y; {inner}")
+    r.expect("ok", 0)
+    assert r.out == "tool ran\n" and (bulkhead.cwd / "y").exists()
+
+
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE", "ENV", "BASH_ENV", "PERL5OPT", "NODE_OPTIONS", "PHPRC"])
 def test_interpreters_variables_where_all_is_denied(bulkhead, name):
     """They are a script's matter alone; and a policy that allows by default has no say in it."""
