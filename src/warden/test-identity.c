@@ -372,8 +372,12 @@ static void test_in_need_nothing_is_remembered(void **state)
 		assert_true(is(tell_in_need(r, "/usr/bin/same-size", room, &readable).is, GIT));
 		assert_int_equal(readable, room > 0);
 		assert_true(is(tell_in_need(r, "/usr/bin/copy", room, &readable).is, GIT));
-		tell_in_need(r, "/usr/bin/same-size", 8, &readable);
+		put(r, "/usr/bin/script", "#!/bin/sh\n");
+		tell_in_need(r, "/usr/bin/script", room, &readable);
+		assert_int_equal(readable, room > 0);
+		tell_in_need(r, "/usr/bin/script", 8, &readable);
 		assert_true(readable);
+		assert_int_equal(unlink(at(r, "/usr/bin/script")), 0);
 		assert_false(is(tell(r, "/usr/bin/same-size").is, GIT));
 		assert_true(is(tell(r, "/usr/bin/copy").is, GIT));
 		assert_int_equal(unlink(at(r, "/usr/bin/same-size")), 0);
