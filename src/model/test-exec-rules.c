@@ -17,7 +17,7 @@ static void judge(struct fake_disk *d, const char *called, const struct strv *ar
 static const struct exec_rules *compile(struct arena *a, const char *text)
 {
 	struct policy *p = arena_new(a, struct policy);
-	struct exec_rules *r;
+	struct exec_rules *r = NULL;
 	struct error e = ERROR_INIT;
 	if (policy_load_text(p, a, NULL, text, strlen(text), &e) < 0 ||
 		exec_rules_compile(&r, &p->exec, a, &e) < 0)
@@ -65,8 +65,10 @@ static size_t check_table(const char *name, struct arena *a)
 	char *text = read_file(a, path, &size), *save;
 	assert_non_null(text);
 	char *calls = strstr(text, "\n---\n");
-	if (!calls)
+	if (!calls) {
 		fail_msg("%s: no calls", name);
+		return 0;
+	}
 	*calls = '\0';
 	read_disk(&d, a);
 	d.rules = compile(a, text);
