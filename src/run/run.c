@@ -127,11 +127,16 @@ void run_network(bool new_network)
 	spawn_network(&run.spawn, new_network);
 }
 
-static void poll_fd(struct foreground *f, uv_poll_t *handle, int fd, uv_poll_cb callback)
+/* Nothing is begun whose news would not come. */
+static int poll_fd(
+	struct foreground *f, uv_poll_t *handle, int fd, uv_poll_cb callback, struct error *e)
 {
 	handle->data = f;
-	if (uv_poll_init(&f->loop, handle, fd) == 0)
-		uv_poll_start(handle, UV_READABLE, callback);
+	int r = uv_poll_init(&f->loop, handle, fd);
+	if (r < 0)
+		return error_set(
+			e, BLAME_HOST, 0, "cannot wait for what happens: %s", watch_poll_fault(r));
+	return uv_poll_start(handle, UV_READABLE, callback);
 }
 
 /* The event loop and the signals: what the payload may not run without. */
@@ -143,8 +148,7 @@ static int open_loop(struct foreground *f, struct error *e)
 	f->signal_fd = signals_open();
 	if (f->signal_fd < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot wait for signals");
-	poll_fd(f, &f->signals, f->signal_fd, signals_read);
-	return 0;
+	return poll_fd(f, &f->signals, f->signal_fd, signals_read, e);
 }
 
 static void wake_up(void *data)
@@ -165,6 +169,8 @@ static void on_timeline(void *data, const struct timeline *t)
 	if (hooks->timeline)
 		hooks->timeline(hooks->data, t);
 }
+
+static void on_maker(uv_poll_t *handle, int status, int events);
 
 static void begin_watch(struct foreground *f, struct observation *o, struct arena *a)
 {
@@ -212,6 +218,8 @@ static int start(struct foreground *f, struct observation *o, struct arena *a, s
 		return -1;
 	request.entry = f->group ? group_entry(f->group) : NULL;
 	begin_watch(f, o, a);
+	if (poll_fd(f, &f->maker, f->spawn.subject.maker_pidfd, on_maker, e) < 0)
+		return -1;
 	memcpy(f->stdio, request.stdio, sizeof(f->stdio));
 	if (plan->exec == EXEC_OFF)
 		return spawn_payload(&f->spawn, &request, e);
@@ -250,7 +258,6 @@ static void watch_run(struct foreground *f)
 {
 	const struct run_hooks *hooks = &f->request->hooks;
 	watch_begin(&f->watch);
-	poll_fd(f, &f->maker, f->spawn.subject.maker_pidfd, on_maker);
 	if (f->request->plan->capture)
 		output_start(&f->output);
 	if (hooks->starting)

@@ -23,6 +23,9 @@
 #define TRACED_MAX_DOUBLINGS 6
 #define TRACED_LOOKS         20
 
+/* From one look to the next at those whose end nobody tells: they have KILL, and it takes no longer. */
+#define UNWATCHED_LOOK_US 5000
+
 /* How long the namespaces of one that has ended stay for the sake of who waits for its verdict. */
 #define RELEASE_US 1000
 
@@ -99,6 +102,12 @@ static void observe_end(struct watch *w, const siginfo_t *info, const struct rus
 	witness_tell(&w->witness, o, w->started_us, w->at.a);
 }
 
+static void stop_polling(uv_poll_t *handle)
+{
+	if (handle->type != UV_UNKNOWN_HANDLE)
+		uv_poll_stop(handle);
+}
+
 /* The wait status, from the kernel, for our own child: nothing in the box has a say in it. */
 static void reap_payload(struct watch *w)
 {
@@ -115,7 +124,7 @@ static void reap_payload(struct watch *w)
 	if (sys_waitid(P_PIDFD, pidfd, &info, WEXITED, &usage) < 0)
 		return;
 	s->payload_reaped = true;
-	uv_poll_stop(&w->payload);
+	stop_polling(&w->payload);
 	if (!w->failed)
 		observe_end(w, &info, &usage);
 }
@@ -130,7 +139,7 @@ static void reap_init(struct watch *w)
 		return;
 	s->init_reaped = true;
 	s->init_status = info.si_code == CLD_EXITED ? info.si_status : -1;
-	uv_poll_stop(&w->init);
+	stop_polling(&w->init);
 }
 
 /* ---- is anybody left? ---- */
@@ -154,8 +163,9 @@ static void on_empty(uv_poll_t *handle, int status, int events)
 static void look_again(struct watch *w)
 {
 	int fd = w->at.group ? group_events_fd(w->at.group) : -1;
-	if (fd >= 0 && w->empty.type == UV_UNKNOWN_HANDLE)
-		watch_poll(w, &w->empty, fd, UV_PRIORITIZED, on_empty);
+	if (fd >= 0 && w->empty.type == UV_UNKNOWN_HANDLE &&
+		watch_poll(w, &w->empty, fd, UV_PRIORITIZED, on_empty) < 0)
+		fd = -1; /* no event will come */
 	unsigned n = w->empty_looks < EMPTY_MAX_DOUBLINGS ? w->empty_looks : EMPTY_MAX_DOUBLINGS;
 	w->empty_looks++;
 	if (fd < 0 || w->empty_looks <= EMPTY_MAX_DOUBLINGS)
@@ -281,18 +291,46 @@ void watch_look_traced(struct watch *w)
 		look_at_init(w);
 }
 
-void watch_poll(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback)
+int watch_poll(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback)
 {
 	handle->data = w;
-	if (uv_poll_init(w->at.loop, handle, fd) == 0)
-		uv_poll_start(handle, events, callback);
+	int r = uv_poll_init(w->at.loop, handle, fd);
+	return r < 0 ? r : uv_poll_start(handle, events, callback);
 }
 
-void watch_processes(struct watch *w)
+const char *watch_poll_fault(int r)
+{
+	return r == UV_ENOSPC
+		? "as many descriptors as fs.epoll.max_user_watches allows are watched"
+		: errno_text(-r);
+}
+
+void watch_look_unwatched(struct watch *w)
 {
 	const struct subject *s = w->at.subject;
+	watch_arm(w, TIMER_UNWATCHED, UNWATCHED_LOOK_US);
+	if (s->payload_pidfd >= 0 && !s->payload_reaped) {
+		reap_payload(w);
+		if (s->payload_reaped)
+			look_at_payload(w);
+	}
+	if (subject_has_init(s) && !s->init_reaped) {
+		reap_init(w);
+		if (s->init_reaped)
+			look_at_init(w);
+	}
+}
+
+int watch_processes(struct watch *w)
+{
+	const struct subject *s = w->at.subject;
+	int r = 0;
 	if (s->payload_pidfd >= 0 && !s->payload_reaped)
-		watch_poll(w, &w->payload, s->payload_pidfd, UV_READABLE, on_payload);
-	if (subject_has_init(s))
-		watch_poll(w, &w->init, s->init_pidfd, UV_READABLE, on_init);
+		r = watch_poll(w, &w->payload, s->payload_pidfd, UV_READABLE, on_payload);
+	w->init.data = w;
+	if (r == 0 && subject_has_init(s))
+		r = watch_poll(w, &w->init, s->init_pidfd, UV_READABLE, on_init);
+	if (r < 0)
+		watch_arm(w, TIMER_UNWATCHED, 0);
+	return r;
 }

@@ -256,6 +256,7 @@ static const struct {
 	[TIMER_TRACED] = {watch_look_traced,
 		1 << WATCH_RUNNING | 1 << WATCH_STOPPING | 1 << WATCH_ENDING | 1 << WATCH_KILLING |
 			1 << WATCH_SETTLING},
+	[TIMER_UNWATCHED] = {watch_look_unwatched, 1 << WATCH_KILLING},
 	[TIMER_EMPTY] = {watch_look_empty, 1 << WATCH_ENDING | 1 << WATCH_KILLING},
 	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };
@@ -310,7 +311,7 @@ static void watch_oom(struct watch *w)
 {
 	short events = 0;
 	int fd = w->at.group ? group_oom_fd(w->at.group, &events) : -1;
-	if (fd >= 0)
+	if (fd >= 0) /* if it cannot be: the kernel's count is read at the end all the same */
 		watch_poll(w, &w->oom, fd, events & POLLPRI ? UV_PRIORITIZED : UV_READABLE, on_oom);
 }
 
@@ -343,13 +344,34 @@ void watch_begin(struct watch *w)
 		watch_arm(w, TIMER_WALL, wall->value);
 }
 
+static void fail(struct watch *w, const struct setup_failure *failure)
+{
+	w->failed = true;
+	w->at.o->setup = *failure;
+	w->at.o->wait = WAIT_NEVER_STARTED;
+}
+
+/* A run whose end nobody would be told of goes no further, and says what the host has too little of. */
+static void fail_unwatched(struct watch *w, int errnum)
+{
+	const struct setup_failure failure = {.stage = SETUP_HOST,
+		.errnum = errnum,
+		.blame = BLAME_HOST,
+		.what = arena_printf(w->at.a, "cannot wait for the end of its processes: %s",
+			watch_poll_fault(-errnum))};
+	fail(w, &failure);
+	watch_arm(w, TIMER_BOUND, SETTLE_BOUND_US);
+}
+
 void watch_started(struct watch *w)
 {
 	w->at.o->spawn_us = time_monotonic_us() - w->at.began_us;
 	virtual_peak_expect(w->exits_fd, w->at.subject->payload);
-	watch_processes(w);
+	int r = watch_processes(w);
 	watch_oom(w); /* what happened before is told now */
-	if (w->first_kill_us) {
+	if (r < 0 && !w->first_kill_us)
+		fail_unwatched(w, -r);
+	if (r < 0 || w->first_kill_us) {
 		killer_finish(w);
 		return;
 	}
@@ -365,9 +387,7 @@ void watch_started(struct watch *w)
 void watch_failed(struct watch *w, const struct setup_failure *failure)
 {
 	const struct subject *s = w->at.subject;
-	w->failed = true;
-	w->at.o->setup = *failure;
-	w->at.o->wait = WAIT_NEVER_STARTED;
+	fail(w, failure);
 	if (s->payload_pidfd < 0 && !subject_has_init(s)) {
 		watch_enter(w, WATCH_GONE);
 		return;

@@ -66,6 +66,7 @@ enum watch_timer {
 	TIMER_DENIED, /* the next look for the kernel's word on a denied system call */
 	TIMER_RELEASE, /* the verdict is out: the time to have init end, and the namespaces taken down */
 	TIMER_TRACED, /* the next look whether a tracer has let go of the payload's end, or init's */
+	TIMER_UNWATCHED, /* the next look for the ends of processes that cannot be waited for */
 	TIMER_EMPTY, /* the next look whether a kept box's run has left anybody */
 	TIMER_CLOSE, /* the next try to remove the group */
 	TIMER_COUNT_,
@@ -167,7 +168,8 @@ void watch_init(struct watch *w, const struct watch_spec *spec);
 void watch_begin(struct watch *w);
 /*
  * The exec has happened, or the payload was killed before: the subject is complete. To be called
- * in STARTING, once; also after a KILL, when the box turns out to have been made.
+ * in STARTING, once; also after a KILL, when the box turns out to have been made. If its end cannot be
+ * waited for it is killed, and failed as by watch_failed().
  */
 void watch_started(struct watch *w);
 /*
@@ -240,15 +242,23 @@ void watch_sample(struct watch *w);
 
 /* ---- watch-reap.c: the ends of the processes ---- */
 
-/* Begin to wait for the payload and, if it is the run's own, for init. */
-void watch_processes(struct watch *w);
+/*
+ * Begin to wait for the payload and, if it is the run's own, for init. Less than 0, an error of libuv's: not all of
+ * them can be waited for; have them killed, their ends are looked for then.
+ */
+int watch_processes(struct watch *w);
+/* One of them was killed whose end is not told: look for it. */
+void watch_look_unwatched(struct watch *w);
 /* The payload or init has ended, and its tracer may have let go of it: look again. */
 void watch_look_traced(struct watch *w);
 /* Nobody of a kept box's run is left, as far as can be seen. */
 bool watch_is_empty(const struct watch *w);
 /* Nobody may be left: look now, and if somebody is, again when there may be news. */
 void watch_look_empty(struct watch *w);
-void watch_poll(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback);
+/* Why uv_poll_init() has returned @r, in words. */
+const char *watch_poll_fault(int r);
+/* 0, or an error of libuv's: @callback will never be called. */
+int watch_poll(struct watch *w, uv_poll_t *handle, int fd, int events, uv_poll_cb callback);
 
 /* ---- watch-close.c ---- */
 
