@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "model/filter.h"
 #include "run/engine-internal.h"
@@ -187,6 +189,20 @@ int serve_fork(struct parked *p, struct error *e)
 	return r;
 }
 
+/* One whose end nobody would be told of is killed, and is none. It is reaped with the strays. */
+static bool adopt_take(struct parked *p, pid_t pid, int pidfd)
+{
+	static const struct setup_failure unwatched = {.stage = SETUP_BOX,
+		.blame = BLAME_HOST,
+		.what = "the end of a fork of the warmed program cannot be waited for"};
+	if (heat_adopt_take(p, pid, pidfd))
+		return true;
+	log_line("warning: the end of a fork cannot be waited for: %s", watch_poll_fault(-errno));
+	parked_tell_failed(p, &unwatched);
+	parked_go_down(p);
+	return false;
+}
+
 bool serve_adopt(struct parked *p, pid_t sender)
 {
 	int pidfd = child_open(sender);
@@ -194,7 +210,7 @@ bool serve_adopt(struct parked *p, pid_t sender)
 		pidfd < 0 ? "what it calls a fork is no child of ours" : fault_of(p, sender);
 	if (!fault) {
 		serve_answered(p->box);
-		return heat_adopt_take(p, sender, pidfd);
+		return adopt_take(p, sender, pidfd);
 	}
 	fd_close(pidfd);
 	serve_distrust(p->box, fault);
