@@ -215,6 +215,7 @@ static void suspend(struct exchange *x)
 	if (x->suspended)
 		return;
 	x->suspended = true;
+	peer_set_busy(x->peer, true); /* it waits for us, also in the middle of its body */
 	MHD_suspend_connection(x->connection);
 	peer_watch(x->peer, on_gone, x);
 }

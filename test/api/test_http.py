@@ -7,11 +7,13 @@ import os
 import pathlib
 import random
 import re
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -36,6 +38,10 @@ def raw(daemon, timeout=20):
         connection.settimeout(seconds(timeout))
         connection.connect(daemon.socket)
         yield connection
+
+
+def writable(connection):
+    return select.select([], [connection], [], 0)[1]
 
 
 def read_all(connection, *ignored):
@@ -326,6 +332,30 @@ def test_ten_thousand_idle_connections(daemon, api, stack):
     assert json.loads(waiting.getresponse().read())["verdict"]["cause"] == "ok"
     waiting.close()
     wait_until(lambda: api.get("/v1/stats")["connections"] == 1, what="all of them gone")
+
+
+def test_an_upload_that_waits_is_not_idle(daemon, stack):
+    """It waits for the program: others give way."""
+    daemon.restart("--max-connections", 2)
+    api = Api(daemon)
+    run = api.run(["sh", "-c", "sleep 2; wc -c"], wait=False, stdin={"open": True})["id"]
+    upload = stack.enter_context(raw(daemon))
+    upload.sendall(f"POST /v1/runs/{run}/stdin?close=1 HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 20}\r\n\r\n".encode())
+    sender = threading.Thread(target=upload.sendall, args=(bytes(1 << 20),), daemon=True)
+    sender.start()
+    stack.callback(sender.join)
+
+    def stuck():
+        return not any(writable(upload) or time.sleep(0.01) for _ in range(20))
+
+    wait_until(stuck, what="an upload that waits")
+    for connection in [stack.enter_context(raw(daemon)) for _ in range(2)]:
+        with contextlib.suppress(OSError):  # the older one may have given way
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.recv(4096)
+    answer = upload.recv(4096)
+    assert b" 200 " in answer and b'"taken_bytes":1048576' in answer, answer
+    assert api.out(api.ended(run)) == "1048576\n"
 
 
 def test_connections_at_the_limit(daemon):
