@@ -153,7 +153,8 @@ void live_wait_no_more(struct live_waiter *w);
 
 /*
  * Told each time that there is more output in the record, or the run has ended, and each time that
- * live_stdin() may be called again; once for many changes.
+ * live_stdin() may be called again or stdin was ended; once for many changes. Who begins to follow has
+ * just looked: he is told at once of what nobody was told of, and of the end, but not of what he has seen.
  */
 struct live_follower {
 	void (*told)(struct live_follower *f, struct live *l);

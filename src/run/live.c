@@ -209,8 +209,10 @@ void live_follow(struct live *l, struct live_follower *f)
 {
 	f->live = l;
 	put_follower(&l->followers, f);
-	l->changed = true;
-	post_put(&l->engine->posts, &l->tell);
+	if (l->state == LIVE_ENDED) /* who comes behind the end is told of it too */
+		l->changed = true;
+	if (l->changed)
+		post_put(&l->engine->posts, &l->tell);
 }
 
 void live_follow_no_more(struct live_follower *f)
@@ -336,6 +338,7 @@ int live_stdin_close(struct live *l, struct error *e)
 	l->body->stdin_ends = !l->has_terminal || !has_stdin(l->body);
 	if (has_stdin(l->body))
 		feed_end(&l->body->feed);
+	live_changed(l); /* others may wait for room in it */
 	return 0;
 }
 

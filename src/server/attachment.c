@@ -370,6 +370,8 @@ static void serve(struct attachment *a)
 	bool there = take_in(a);
 	if (there && a->out.size < OUT_BLOCK)
 		fill(a);
+	else
+		a->more = !a->concluded; /* nobody has looked */
 	there = there && send_out(a);
 	if (!there)
 		leave(a);

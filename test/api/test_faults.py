@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from daemon import Api, cause, exit_code, meanwhile, resident
+from daemon import Api, cause, exit_code, meanwhile, resident, stat_of
 from support import PYTHON, SANITIZED, seconds, wait_until
 
 MIB = 1 << 20
@@ -238,6 +238,48 @@ def test_an_idle_daemon_does_nothing(daemon, api, stack):
         assert resident(daemon.pid) < 12 * 1024, resident(daemon.pid)
     for box in boxes:
         api.remove(box)
+
+
+def worked(pid):
+    """Ticks of the CPU, in user and kernel mode."""
+    return sum(int(n) for n in stat_of(pid)[1][11:13])
+
+
+def begin_request(stack, api, head, body=b""):
+    """Send a request whose answer is not there yet."""
+    connection = stack.enter_context(contextlib.closing(api.connect()))
+    connection.connect()
+    connection.sock.sendall(head.encode() + b" HTTP/1.1\r\nHost: x\r\n" + body)
+    return connection.sock
+
+
+def test_clients_that_wait_are_no_work(daemon, api, stack):
+    """One attached, one that follows, and one whose stdin waits for a program that does not read."""
+    run = api.run(["sh", "-c", "echo x; exec sleep 600"], wait=False, stdin={"open": True})["id"]
+    attached = begin_request(stack, api, f"GET /v1/runs/{run}/attach", b"Connection: Upgrade\r\nUpgrade: bulkhead-attach/1\r\n\r\n")
+    follows = begin_request(stack, api, f"GET /v1/runs/{run}/output?follow=1", b"\r\n")
+    feeds = begin_request(stack, api, f"POST /v1/runs/{run}/stdin", f"Content-Length: {MIB}\r\n\r\n".encode() + bytes(128 << 10))
+    for client, some in ((attached, b"\x11\0\0\0\0\0\0\x02x\n"), (follows, b'"x\\n"')):
+        seen = b""
+        while some not in seen:
+            seen += client.recv(4096)
+
+    def quiet():
+        before = worked(daemon.pid)
+        time.sleep(2)
+        return worked(daemon.pid) - before < 2 * os.sysconf("SC_CLK_TCK") / 20  # it looks at the run now and then
+
+    wait_until(quiet, 20, "two seconds in which the daemon does next to nothing")
+    api.request("DELETE", f"/v1/runs/{run}?now=1&wait=1").expect(200)
+    feeds.sendall(bytes(MIB - (128 << 10)))
+    answer = feeds.recv(4096)
+    assert b'"error":"' in answer and b'"taken_bytes":' in answer, answer  # each of them learns of the end
+    for client, last in ((attached, b'"cancelled"'), (follows, b"0\r\n\r\n")):
+        seen = b""
+        while last not in seen:
+            piece = client.recv(65536)
+            assert piece, seen
+            seen += piece
 
 
 def test_memory_is_given_back(daemon, api):
