@@ -113,22 +113,26 @@ static bool is_alive_still(int peer_pidfd)
 
 static bool is_scarcity(int errnum)
 {
-	return errnum == EMFILE || errnum == ENFILE;
+	return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM;
 }
 
 /*
  * A program in a box has our user's id, or root's, and may reach the socket where its files do. But each
  * box has a pid namespace of its own, which anybody may see, and what cannot be seen is taken for one.
- * 0; EACCES for who is in one; or EMFILE, ENFILE: there is no descriptor to find out with.
+ * 0; EACCES for who is in one; or EMFILE, ENFILE, ENOMEM: there is nothing to find out with. Who is dead
+ * is not served: some kernels say so, others give no descriptor of him; his number may be anybody's by now.
  */
 static int check_in_no_box(int fd, pid_t pid)
 {
 	cleanup_fd int pidfd = -1;
 	socklen_t size = sizeof pidfd;
 	errno = 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0)
-		pidfd = -1; /* an older kernel, unless it is for want of one */
-	unsigned theirs = is_scarcity(errno) ? 0 : depth_of(pid);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+		pidfd = -1;
+		if (errno != ENOPROTOOPT) /* only that is an older kernel */
+			return is_scarcity(errno) ? errno : EACCES;
+	}
+	unsigned theirs = depth_of(pid);
 	unsigned ours = theirs > 0 ? depth_of(getpid()) : 0;
 	if (ours == 0 && is_scarcity(errno))
 		return errno;
@@ -207,7 +211,7 @@ void peers_admit(
 	}
 	p->arriving = new_peer(p, peer.uid, is_tcp, fd);
 	if (http_add(p->http, fd, address, size) < 0) {
-		/* it has closed the descriptor, and told of nothing */
+		/* it has closed the descriptor, and told of nothing, or of the beginning and the end */
 		p->refused_total++;
 		free(p->arriving);
 	}
@@ -281,6 +285,8 @@ void peers_notice(void *peers, struct MHD_Connection *connection, void **context
 	struct peers *p = peers;
 	(void)connection;
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (p->arriving == *context) /* it could not be added after all */
+			p->arriving = NULL;
 		forget(*context);
 		return;
 	}
