@@ -23,7 +23,7 @@ struct attachment {
 	struct live *live; /* held */
 	struct stream *stream;
 	struct engine_client client;
-	bool is_tcp, cancels; /* when the client goes before the run has ended */
+	bool cancels; /* when the client goes before the run has ended */
 	bool paces, holds; /* the program waits for this client; it does now */
 	int fd;
 	uv_poll_t poll;
@@ -329,8 +329,11 @@ static void leave(struct attachment *a)
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct attachment *a = poll->data;
-	/* see peer_watch() */
-	if (status < 0 || (events & (UV_PRIORITIZED | UV_DISCONNECT)))
+	/*
+	 * A hang-up of both halves, or an error: see peer_watch(). One half alone is STDIN_END, over TCP too; who has gone
+	 * altogether is found there by what is sent to him, or by keepalive.
+	 */
+	if (status < 0 || (events & UV_PRIORITIZED))
 		leave(a);
 	else
 		serve(a);
@@ -346,17 +349,12 @@ static void wait_for_more(struct attachment *a)
 {
 	hold(a, a->out.size > 0 || a->more);
 	bool behind = is_behind(a);
-	int events = a->is_tcp ? 0 : UV_PRIORITIZED;
+	int events = UV_PRIORITIZED;
 	if (!a->in_ended && !behind)
 		events |= UV_READABLE;
-	else if (a->is_tcp && !a->in_ended)
-		events |= UV_DISCONNECT;
 	if (a->out.size > 0 || a->more || (behind && !a->stdin_waits))
 		events |= UV_WRITABLE;
-	if (events)
-		uv_poll_start(&a->poll, events, on_ready);
-	else
-		uv_poll_stop(&a->poll);
+	uv_poll_start(&a->poll, events, on_ready);
 	live_follow_no_more(&a->follower);
 	if (!a->concluded && ((a->out.size == 0 && !a->more) || a->stdin_waits)) {
 		a->follower.told = on_told;
@@ -415,8 +413,7 @@ static void on_upgrade(void *server, struct MHD_Connection *connection, void *co
 		.live = x->live,
 		.fd = fd,
 		.stream = x->stream,
-		.client = exchange_client(x),
-		.is_tcp = x->peer->is_tcp};
+		.client = exchange_client(x)};
 	a->paces = exchange_flag(x, QUERY_PACE);
 	a->cancels = gone && strcmp(gone, "cancel") == 0;
 	if (uv_poll_init(s->loop, &a->poll, fd) < 0) {

@@ -67,6 +67,22 @@ static bool is_out_of_something(int errnum)
 	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
+/* A client whose host is gone, or that has closed without a word, is found in a minute or two. */
+static void set_tcp_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 15},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+	};
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
 static bool accept_one(struct listener *at)
 {
 	struct sockaddr_storage address;
@@ -76,9 +92,8 @@ static bool accept_one(struct listener *at)
 		refuse_one(at);
 	if (fd < 0)
 		return false; /* nobody waits, or who did has gone */
-	int on = 1;
 	if (at->is_tcp)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		set_tcp_options(fd);
 	peers_admit(at->all->peers, fd, at->is_tcp, (struct sockaddr *)&address, size);
 	return true;
 }

@@ -3,7 +3,9 @@
 
 import contextlib
 import json
+import pathlib
 import random
+import re
 import signal
 import socket
 import struct
@@ -17,16 +19,18 @@ from support import SANITIZED, seconds, wait_until
 STDIN, STDIN_END, RESIZE, SIGNAL, CANCEL = 1, 2, 3, 4, 5
 STDOUT, STDERR, GAP, VERDICT, PROBLEM = 17, 18, 19, 20, 21
 UNKNOWN = "0000000000000000"
+TOKEN = "a-token-of-32-characters-or-so-0"
 
 
 class Attached:
     """A client that is attached, or was refused."""
 
-    def __init__(self, daemon, run, query="", timeout=20, upgrade="bulkhead-attach/1", behind=b""):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, daemon, run, query="", timeout=20, upgrade="bulkhead-attach/1", behind=b"", port=None):
+        self.socket = socket.socket(socket.AF_INET if port else socket.AF_UNIX)
         self.socket.settimeout(seconds(timeout))
-        self.socket.connect(daemon.socket)
-        self.socket.sendall(f"GET /v1/runs/{run}/attach{query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode() + behind)
+        self.socket.connect(("127.0.0.1", port) if port else daemon.socket)
+        token = f"Authorization: Bearer {TOKEN}\r\n" if port else ""
+        self.socket.sendall(f"GET /v1/runs/{run}/attach{query} HTTP/1.1\r\nHost: x\r\n{token}Connection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode() + behind)
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
             self._more()
@@ -336,3 +340,50 @@ def test_whatever_frames_come(daemon, api, attach):
         client.close()
     assert api.get(f"/v1/runs/{run}")["state"] == "running"
     api.request("DELETE", f"/v1/runs/{run}?now=1&wait=1").expect(200)
+
+
+# ---- over TCP ----
+
+
+@pytest.fixture
+def port(daemon, place):
+    """Of a daemon that listens there, too."""
+    file = place.file("token", TOKEN, mode=0o600, below=place.top)
+    daemon.restart("--listen", "0", "--token-file", file)
+    return int(re.search(r"listening on TCP port (\d+)", daemon.said())[1])
+
+
+def test_half_a_close_over_tcp_is_the_end_of_stdin(daemon, api, port):
+    """Also while there is stdin that the program has not read."""
+    run = api.run(["sh", "-c", "read x; head -c 262144 | wc -c"], wait=False, stdin={"open": True})["id"]
+    a = Attached(daemon, run, "?gone=cancel", port=port)
+    a.send(STDIN, b"x" * 65536)
+    for _ in range(3):
+        a.send(STDIN, b"y" * 65536)
+    a.send(STDIN, b"\n" + b"z" * 65535)
+    a.socket.shutdown(socket.SHUT_WR)
+    got = a.all()
+    assert got[VERDICT]["cause"] == "ok" and got[STDOUT] == b"65535\n"
+    a.close()
+
+
+def test_a_client_that_resets_its_connection_is_gone(daemon, api, port):
+    run = api.run(["sleep", "60"], wait=False, stdin={"open": True})["id"]
+    a = Attached(daemon, run, "?gone=cancel", port=port)
+    a.socket.shutdown(socket.SHUT_WR)
+    wait_until(lambda: api.get(f"/v1/runs/{run}")["state"] == "running", what="the run")
+    a.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    a.close()
+    assert cause(api.ended(run)) == "cancelled"
+
+
+def test_connections_over_tcp_are_kept_alive(daemon, api, port):
+    """One that has gone without a word is found by that: the timer is of keepalive (2)."""
+    run = api.run(["sleep", "60"], wait=False)["id"]
+    a = Attached(daemon, run, port=port)
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    theirs = f"{a.socket.getsockname()[1]:04X}"
+    timers = [line[5] for line in lines if line[1].endswith(f":{port:04X}") and line[2].endswith(f":{theirs}")]
+    assert len(timers) == 1 and timers[0].startswith("02:"), timers
+    a.close()
+    api.request("DELETE", f"/v1/runs/{run}?wait=1&now=1").expect(200)
