@@ -132,6 +132,8 @@ static void test_who_writes_for_ever(void **state)
 			if (write(h->fd, "for ever\n", 9) < 0)
 				_exit(0);
 	}
+	while (!strstr(complaints_last(h->c), "for ever"))
+		; /* they have not begun */
 	for (int turns = 0; turns < 20; turns++)
 		assert_non_null(strstr(complaints_last(h->c), "for ever"));
 	for (int turns = 0; turns < 20; turns++)
