@@ -194,13 +194,22 @@ void exec_tree_put_notes(
 	buf_putc(out, '\n');
 }
 
+/* By one that is shown. */
+static bool is_followed(const struct exec_tree *t, const struct exec_node *x)
+{
+	size_t next = x->next;
+	while (next != EXEC_NO_NODE && t->v[next].folded)
+		next = t->v[next].next;
+	return next != EXEC_NO_NODE;
+}
+
 void exec_node_put_branches(
 	struct buf *out, const struct exec_tree *t, size_t node, struct exec_branches *b, bool utf8)
 {
 	const struct exec_node *x = &t->v[node];
 	unsigned level = x->level < EXEC_LEVELS_SHOWN ? x->level : EXEC_LEVELS_SHOWN;
 
-	b->more[level] = x->next != EXEC_NO_NODE;
+	b->more[level] = is_followed(t, x);
 	for (unsigned i = 1; i < level; i++)
 		buf_puts(out, !b->more[i] ? "   " : utf8 ? "│  " : "|  ");
 	if (level > 0)

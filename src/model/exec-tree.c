@@ -178,6 +178,25 @@ static bool is_step(const struct exec_event *last, const struct exec_event *even
 	return strcmp(base_of(last), base_of(event)) == 0 && same_words(&last->argv, &event->argv);
 }
 
+/* Is @event no more than the rest of a search that went on behind a refusal? The refusal says more than it. */
+static bool is_rest(const struct exec_event *last, const struct exec_event *event)
+{
+	return last->outcome == EXEC_REFUSED && !went_on(last) && event->outcome == EXEC_FAILED &&
+		strcmp(base_of(last), base_of(event)) == 0 && same_words(&last->argv, &event->argv);
+}
+
+static bool fold_rest(struct builder *b, const struct process *p, size_t node)
+{
+	struct exec_node *last = p->last == EXEC_NO_NODE ? NULL : &b->t->v[p->last];
+
+	if (!last || !last->event || !is_rest(last->event, b->t->v[node].event))
+		return false;
+	insert(b, node, p->last);
+	b->t->v[node].folded = true;
+	b->t->folded++;
+	return true;
+}
+
 /*
  * execvp(3) tries one directory after the other, a shell also after a refusal: of a search only its end is worth a
  * line.
@@ -198,6 +217,8 @@ static void add(struct builder *b, const struct exec_event *event)
 	struct process *p = process_of(b, event);
 	size_t node = new_node(b, event, event->pid);
 
+	if (fold_rest(b, p, node))
+		return;
 	fold_search(b, p, event);
 	if (p->last == EXEC_NO_NODE)
 		append(b, node, p->attach);
