@@ -22,9 +22,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	work(poll->data);
 }
 
+/* Not at once: a timer that is due again from within its callback goes off again before any event is looked at. */
 static void on_timer(uv_timer_t *timer)
 {
-	work(timer->data);
+	http_kick(timer->data);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
