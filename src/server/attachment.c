@@ -90,7 +90,7 @@ static void fill(struct attachment *a)
 		if (found == STREAM_EVENT)
 			put_event(a, &event);
 	}
-	a->more = !a->concluded && found == STREAM_EVENT;
+	a->more = !a->concluded && (found == STREAM_EVENT || found == STREAM_AGAIN);
 	if (found == STREAM_FAILED) {
 		struct error e = ERROR_INIT;
 		error_set(&e, BLAME_HOST, errno, "cannot read the output");

@@ -57,7 +57,8 @@ static ssize_t read_lines(void *data, uint64_t position, char *out, size_t max)
 			errno_text(errno));
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	}
-	exchange_wait_more(x, x->stream->live);
+	if (found != STREAM_AGAIN) /* else we are asked again in the next turn */
+		exchange_wait_more(x, x->stream->live);
 	return 0;
 }
 

@@ -10,6 +10,10 @@
 #include "server/history.h"
 #include "server/server.h"
 
+/* What is read in one call without anything being found, in bytes; and what an event costs besides its own. */
+#define PASSED_MAX ((size_t)64 * 1024)
+#define EVENT_COST 128
+
 /* 0, also when there is nothing to read (yet); -1 with @e: there is no such run. */
 static int open_reader(struct stream *st, struct error *e)
 {
@@ -75,9 +79,13 @@ enum stream_found stream_next(struct stream *st, struct output_event *ret)
 		errno = e.errnum ? e.errnum : EIO;
 		return STREAM_FAILED;
 	}
-	while (st->reader && (rc = output_reader_next(st->reader, ret)) > 0)
+	for (size_t passed = 0; st->reader && (rc = output_reader_next(st->reader, ret)) > 0;) {
 		if (passes(st, ret))
 			return STREAM_EVENT;
+		passed += ret->size + EVENT_COST;
+		if (passed > PASSED_MAX)
+			return STREAM_AGAIN;
+	}
 	if (rc < 0)
 		return STREAM_FAILED;
 	return ended ? STREAM_END : STREAM_LATER;

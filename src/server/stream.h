@@ -25,6 +25,7 @@ enum stream_found {
 	STREAM_END,
 	STREAM_EVENT,
 	STREAM_LATER, /* live_follow() says when */
+	STREAM_AGAIN, /* a good deal was passed over: ask again when others have had their turn */
 };
 
 /* 0; or -1 with @e when there is no such run. */

@@ -253,6 +253,26 @@ def test_following_what_says_nothing(api):
     assert lines(api, run, "?follow=1") == []
 
 
+@pytest.mark.parametrize("query", ["", "?stream=stderr"])
+def test_who_reads_much_holds_up_nobody(daemon, api, query):
+    """Also where nothing is found in what is read."""
+    run = api.run(["head", "-c", "48000000", "/dev/zero"])["id"]
+    sizes, waited = [], []
+
+    def read_it():
+        sizes.append(len(Api(daemon).request("GET", f"/v1/runs/{run}/output{query}").expect(200).body))
+
+    readers = [threading.Thread(target=read_it) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    while any(reader.is_alive() for reader in readers):
+        began = time.monotonic()
+        assert Api(daemon).get("/healthz") == {"status": "ok"}  # by a connection of its own
+        waited.append(time.monotonic() - began)
+    assert len(set(sizes)) == 1 and len(sizes) == 3 and (sizes[0] > 48000000) == (query == "")
+    assert len(waited) > 3 and max(waited) < seconds(1), (len(waited), max(waited))
+
+
 @pytest.mark.root
 def test_a_slow_reader_holds_up_nobody(daemon, api):
     """A flood goes on at its own speed, memory stays flat, and what the reader misses is said."""
