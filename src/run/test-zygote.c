@@ -31,6 +31,7 @@ static void open_all(void)
 static void close_all(void)
 {
 	spoiler_close(&spoiler);
+	reap_all(false); /* who goes with the zygote may be dying still */
 	bench_close_rest(&bench);
 }
 
