@@ -32,11 +32,10 @@ struct packet {
 };
 
 /*
- * Take one packet of at most @size bytes. Its descriptors are close-on-exec and the caller's. Whatever
- * is too long, or has more descriptors than there was room for, is taken, and refused: -EPROTO, or
- * -EMFILE where the process may have no more descriptors; nothing is open then. (With -EMFILE @data and ret->size are
- * as they came: who has to answer knows to whom.) So is one of no bytes, which is not
- * the end. Waits if @wait is set, else -EAGAIN.
+ * Take one packet of at most @size bytes. Its descriptors are close-on-exec and the caller's. Waits if @wait is set,
+ * else -EAGAIN. Whatever is too long, has more descriptors than there was room for, or no bytes and is not the end, is
+ * taken, and refused: -EPROTO. So it is where the process may have no more descriptors: -EMFILE; then @data and ret->size
+ * are as they came, so that who has to answer knows to whom. Nothing is open then.
  */
 long packet_receive(int socket, void *data, size_t size, bool wait, struct packet *ret);
 void packet_close_fds(struct packet *p);

@@ -46,19 +46,6 @@ static void on_closed(uv_handle_t *handle)
 	((struct scene *)handle->data)->closed++;
 }
 
-static pid_t start_sleeper(void)
-{
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-		for (;;)
-			pause();
-	}
-	assert_true(pid > 0);
-	return pid;
-}
-
 static int setup(void **state)
 {
 	struct scene *s = calloc(1, sizeof(*s));
@@ -67,7 +54,7 @@ static int setup(void **state)
 	if (!s || uv_loop_init(&s->loop) != 0)
 		return -1;
 	s->status = -1;
-	s->pid = start_sleeper();
+	s->pid = start_traceable();
 	s->child = CHILD_INIT;
 	s->child.data = s;
 	s->child.ended = on_ended;

@@ -10,6 +10,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* One that whoever likes may trace. */
+static inline pid_t start_traceable(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
 /* One that traces @pid by the time that it is returned, and does not care for its end. */
 static inline pid_t start_tracer(pid_t pid, long options)
 {

@@ -55,19 +55,6 @@ static void on_answered(struct zygote_call *c, long result)
 	q->result = result;
 }
 
-static pid_t start_sleeper(void)
-{
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-		for (;;)
-			pause();
-	}
-	assert_true(pid > 0);
-	return pid;
-}
-
 static int setup(void **state)
 {
 	struct error e = ERROR_INIT;
@@ -76,7 +63,7 @@ static int setup(void **state)
 	alarm(60);
 	scene = (struct scene){0};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	scene.pid = start_sleeper();
+	scene.pid = start_traceable();
 	scene.socket = ends[1];
 	struct zygote z = {scene.pid, (int)sys_pidfd_open(scene.pid, 0), ends[0]};
 	assert_int_equal(uv_loop_init(&scene.loop), 0);
