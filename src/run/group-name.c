@@ -2,55 +2,16 @@
 #include "run/group-name.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/parse.h"
+#include "kernel/proc-stat.h"
 
-#define PREFIX    "bulkhead-"
-#define STAT_SIZE 1024
-
-/*
- * pid (comm) state ppid … start: the program chose its comm, blanks and parentheses too, so
- * fields are counted from the last ')'.
- */
-bool group_parse_stat(const char *text, char *ret_state, uint64_t *ret_start)
-{
-	enum { STATE_FIELD = 3, START_FIELD = 22 };
-	const char *p = strrchr(text, ')');
-	if (p == NULL || p[1] != ' ' || p[2] == '\0' || p[2] == ' ')
-		return false;
-	p += 2;
-	char state = *p;
-	for (int field = STATE_FIELD; field < START_FIELD; field++) {
-		p = strchr(p, ' ');
-		if (p == NULL)
-			return false;
-		p++;
-	}
-	char *end;
-	errno = 0;
-	unsigned long long start = strtoull(p, &end, 10);
-	if (*p < '0' || *p > '9' || *end != ' ' || errno != 0)
-		return false;
-	*ret_state = state;
-	*ret_start = start;
-	return true;
-}
-
-static bool read_stat(const char *path, char *ret_state, uint64_t *ret_start)
-{
-	char text[STAT_SIZE];
-	return file_read_text(AT_FDCWD, path, text, sizeof(text)) > 0 &&
-		group_parse_stat(text, ret_state, ret_start);
-}
+#define PREFIX "bulkhead-"
 
 /* The number in "pid:[4026531836]", which the link is, without looking up what it points to. */
 static uint64_t own_pid_namespace(void)
@@ -80,10 +41,10 @@ const struct group_owner *group_owner_self(void)
 {
 	static struct group_owner self;
 	if (self.pid != getpid()) {
-		char state;
+		struct proc_stat stat;
 		self = (struct group_owner){.pid_namespace = own_pid_namespace(), .pid = getpid()};
-		if (!proc_is_ours() || !read_stat("/proc/self/stat", &state, &self.start))
-			self.start = 0;
+		if (proc_is_ours() && proc_stat_read(-1, self.pid, &stat))
+			self.start = stat.starttime;
 	}
 	return &self;
 }
@@ -139,8 +100,7 @@ bool group_name_parse(const char *name, struct group_owner *ret, const char **re
 
 bool group_owner_is_dead(const struct group_owner *owner)
 {
-	char path[32], state;
-	uint64_t start;
+	struct proc_stat stat;
 	const struct group_owner *self = group_owner_self();
 	if (owner->pid_namespace != self->pid_namespace || self->pid_namespace == 0)
 		return false;
@@ -149,8 +109,7 @@ bool group_owner_is_dead(const struct group_owner *owner)
 		return true;
 	if (owner->start == 0 || self->start == 0)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/stat", owner->pid);
-	if (!read_stat(path, &state, &start))
+	if (!proc_stat_read(-1, owner->pid, &stat))
 		return false;
-	return start != owner->start || state == 'Z' || state == 'X';
+	return stat.starttime != owner->start || stat.state == 'Z' || stat.state == 'X';
 }

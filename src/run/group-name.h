@@ -35,7 +35,4 @@ bool group_name_parse(const char *name, struct group_owner *ret, const char **re
  */
 bool group_owner_is_dead(const struct group_owner *owner);
 
-/* State and start time from the text of /proc/PID/stat, whose second field is hostile. */
-bool group_parse_stat(const char *text, char *ret_state, uint64_t *ret_start);
-
 #endif

@@ -5,17 +5,12 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "kernel/proc-stat.h"
 #include "kernel/sys.h"
-#include "run/group-name.h"
-#include "run/sampler.h"
-
-/* Of proc_pid_stat(5). */
-enum { STAT_PPID = 4, STAT_SESSION = 6 };
 
 struct relative {
 	pid_t pid, parent, session;
@@ -28,19 +23,16 @@ struct relatives {
 	size_t n, room;
 };
 
-static bool read_one(int proc, const char *pid, struct relative *ret)
+static bool read_one(int proc, pid_t pid, struct relative *ret)
 {
-	char path[64], line[1024], state;
-	uint64_t start;
-	snprintf(path, sizeof(path), "%.20s/stat", pid);
-	if (file_read_text(proc, path, line, sizeof(line)) <= 0 ||
-		!group_parse_stat(line, &state, &start) || state == 'Z' || state == 'X')
+	struct proc_stat stat;
+	if (!proc_stat_read(proc, pid, &stat) || stat.state == 'Z' || stat.state == 'X')
 		return false;
 	*ret = (struct relative){
-		.pid = (pid_t)strtol(pid, NULL, 10),
-		.parent = (pid_t)sampler_stat_field(line, STAT_PPID),
-		.session = (pid_t)sampler_stat_field(line, STAT_SESSION),
-		.start = start,
+		.pid = pid,
+		.parent = stat.ppid,
+		.session = stat.session,
+		.start = stat.starttime,
 	};
 	return true;
 }
@@ -61,7 +53,7 @@ static void read_all(DIR *proc, struct relatives *ret)
 	struct relative r;
 	for (struct dirent *entry; (entry = readdir(proc));)
 		if (isdigit((unsigned char)entry->d_name[0]) &&
-			read_one(dirfd(proc), entry->d_name, &r))
+			read_one(dirfd(proc), (pid_t)strtol(entry->d_name, NULL, 10), &r))
 			add(ret, &r);
 }
 
@@ -98,11 +90,9 @@ static void mark(struct relatives *list, pid_t leader)
 /* The pidfd first, and then a look whether the number is still that of who was found. */
 static void send_signal(int proc, const struct relative *r, int sig)
 {
-	char name[16];
 	struct relative now;
 	cleanup_fd int fd = (int)sys_pidfd_open(r->pid, 0);
-	snprintf(name, sizeof(name), "%d", (int)r->pid);
-	if (fd >= 0 && read_one(proc, name, &now) && now.start == r->start)
+	if (fd >= 0 && read_one(proc, r->pid, &now) && now.start == r->start)
 		sys_pidfd_send_signal(fd, sig, NULL, 0);
 }
 

@@ -4,17 +4,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/fd.h"
 #include "base/time.h"
-
-/* Of proc_pid_stat(5). */
-enum { STAT_PPID = 4, STAT_UTIME = 14, STAT_STIME, STAT_CUTIME, STAT_CSTIME, STAT_RSS = 24 };
+#include "kernel/proc-stat.h"
 
 struct process {
 	pid_t pid, parent;
@@ -32,15 +27,6 @@ void sampler_init(struct sampler *s, pid_t init, pid_t payload)
 	*s = (struct sampler){.init = init, .payload = payload};
 }
 
-/* The name, in brackets, may hold anything, brackets and spaces too. */
-uint64_t sampler_stat_field(const char *line, int index)
-{
-	const char *p = strrchr(line, ')');
-	for (int at = 2; p && at < index; at++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
-}
-
 static void add(struct processes *list, const struct process *p)
 {
 	if (list->n == list->room) {
@@ -52,20 +38,18 @@ static void add(struct processes *list, const struct process *p)
 	list->v[list->n++] = *p;
 }
 
-static void read_process(struct processes *list, int proc, const char *pid)
+static void read_process(struct processes *list, int proc, pid_t pid)
 {
-	char path[64], line[1024];
 	uint64_t tick_us = 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	snprintf(path, sizeof(path), "%.20s/stat", pid);
-	if (file_read_text(proc, path, line, sizeof(line)) <= 0)
+	struct proc_stat stat;
+	if (!proc_stat_read(proc, pid, &stat))
 		return;
-	struct process p = {
-		.pid = (pid_t)strtol(pid, NULL, 10),
-		.parent = (pid_t)sampler_stat_field(line, STAT_PPID),
-		.bytes = sampler_stat_field(line, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE),
+	const struct process p = {
+		.pid = pid,
+		.parent = stat.ppid,
+		.bytes = stat.rss * (uint64_t)sysconf(_SC_PAGESIZE),
+		.cpu_us = (stat.utime + stat.stime + stat.cutime + stat.cstime) * tick_us,
 	};
-	for (int field = STAT_UTIME; field <= STAT_CSTIME; field++)
-		p.cpu_us += sampler_stat_field(line, field) * tick_us;
 	add(list, &p);
 }
 
@@ -135,7 +119,7 @@ static int look_at_host(uint64_t max_age_us)
 	host.n = 0;
 	for (struct dirent *entry; (entry = readdir(d));)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			read_process(&host, dirfd(d), entry->d_name);
+			read_process(&host, dirfd(d), (pid_t)strtol(entry->d_name, NULL, 10));
 	closedir(d);
 	if (host.n > 0)
 		qsort(host.v, host.n, sizeof(*host.v), by_pid);

@@ -29,7 +29,4 @@ int sampler_look(struct sampler *s, uint64_t *ret_bytes);
 /* The same by what was seen for anybody at most so long ago: the look at the host is the dear part. */
 int sampler_look_lately(struct sampler *s, uint64_t max_age_us, uint64_t *ret_bytes);
 
-/* The number in place @index (from 1, as proc_pid_stat(5) counts) of a stat line. For tests. */
-uint64_t sampler_stat_field(const char *line, int index);
-
 #endif

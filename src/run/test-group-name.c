@@ -53,26 +53,6 @@ static void test_foreign_names(void **state)
 	}
 }
 
-static void test_stat_with_a_hostile_name(void **state)
-{
-	static const char text[] =
-		"12 (a) R 1 (b) S) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 "
-		"4711 2 3";
-	char process_state = '?';
-	uint64_t start = 0;
-	(void)state;
-	assert_true(group_parse_stat(text, &process_state, &start));
-	assert_int_equal(process_state, 'S');
-	assert_int_equal(start, 4711);
-	static const char *const bad[] = {"", "12", "12 (x", "12 (x)", "12 (x) ", "12 (x)  ",
-		"12 (x) S 1 2 3", "12 (x) S 1 12 12 0 -1 1 1 2 3 4 5 6 7 8 20 0 1 0 -5 2",
-		"12 (x) S 1 12 12 0 -1 1 1 2 3 4 5 6 7 8 20 0 1 0 99999999999999999999 2",
-		"12 (x) S 1 12 12 0 -1 1 1 2 3 4 5 6 7 8 20 0 1 0 5"};
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(group_parse_stat(bad[i], &process_state, &start));
-	assert_int_equal(start, 4711);
-}
-
 static void test_only_the_certainly_dead_are_dead(void **state)
 {
 	struct group_owner owner = *group_owner_self();
@@ -114,7 +94,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_foreign_names),
-		cmocka_unit_test(test_stat_with_a_hostile_name),
 		cmocka_unit_test(test_only_the_certainly_dead_are_dead),
 		cmocka_unit_test(test_child_zombie_and_reaped),
 	};

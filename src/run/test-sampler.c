@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,33 +17,6 @@
 #include "run/sampler.h"
 
 #define MIB (1u << 20)
-
-/* ---- the text of /proc/PID/stat ---- */
-
-static void test_fields_are_counted_from_the_names_end(void **state)
-{
-	static const char *const names[] = {
-		"sh", "a b", ")", "x) R 1 2 3 4 5 6 7 8 9", "(((", "\n", ""};
-	char line[1024];
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(line, sizeof(line),
-			"77 (%s) S 5 6 7 8 -1 9 10 11 12 13 140 150 160 170 20 0 1 0 22 23 2400 25",
-			names[i]);
-		assert_int_equal(sampler_stat_field(line, 4), 5);
-		assert_int_equal(sampler_stat_field(line, 14), 140);
-		assert_int_equal(sampler_stat_field(line, 17), 170);
-		assert_int_equal(sampler_stat_field(line, 24), 2400);
-	}
-}
-
-static void test_text_that_is_no_stat_line(void **state)
-{
-	static const char *const lines[] = {"", "77", "77 (sh", "77 (sh)", "77 (sh) ", "77 (sh) S"};
-	(void)state;
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		assert_int_equal(sampler_stat_field(lines[i], 24), 0);
-}
 
 /* ---- real processes ---- */
 
@@ -219,8 +191,6 @@ static void test_nobody_hides(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields_are_counted_from_the_names_end),
-		cmocka_unit_test(test_text_that_is_no_stat_line),
 		cmocka_unit_test(test_a_family_is_counted_and_nobody_else),
 		cmocka_unit_test(test_cpu_time_of_the_dead_counts),
 		cmocka_unit_test(test_nobody_hides),

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "jail/wire.h"
 #include "kernel/clone.h"
+#include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "model/exec-rules.h"
 #include "run/companion.h"
@@ -359,19 +360,12 @@ static bool is_hung_up(int socket)
 
 /*
  * The kernel closes what a process had open one after the other, its last descriptor first: listeners before our
- * socket. Before that it has the process marked (proc_pid_stat(5), flags).
+ * socket. Before that it has the process marked.
  */
 static bool is_exiting(pid_t pid)
 {
-	enum { EXITING = 4 }; /* PF_EXITING of the kernel's linux/sched.h */
-	char path[64], text[512];
-	unsigned flags;
-	int parent;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	const char *at =
-		file_read_text(-1, path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
-	return at && sscanf(at, ") %*c %d %*d %*d %*d %*d %u", &parent, &flags) == 2 &&
-		parent == getpid() && flags & EXITING;
+	struct proc_stat stat;
+	return proc_stat_read(-1, pid, &stat) && stat.ppid == getpid() && stat.flags & PROC_EXITING;
 }
 
 bool warden_has_left(const struct warden *w)
