@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "run/foreground.h"
 
@@ -64,6 +65,23 @@ int signals_open(void)
 
 /* ---- what each does ---- */
 
+/*
+ * Who shares the terminal is of our process group: a shell's `fg` has told it already, as a rule, when it tells
+ * us. A second CONT would interrupt what it is doing (a full-screen program that draws its screen anew loses a part
+ * of that), or undo the next stop.
+ */
+static void let_go_on(struct foreground *f)
+{
+	struct proc_stat stat;
+	struct subject *s = &f->spawn.subject;
+	bool known = terminal_is_shared(&f->terminal) && !s->payload_reaped &&
+		proc_stat_read(-1, s->payload, &stat);
+	if (known && stat.state != 'T' && stat.state != 't')
+		return;
+	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
+		subject_signal(s, SIGCONT);
+}
+
 static void on_child(struct foreground *f)
 {
 	struct watch *w = &f->watch;
@@ -85,8 +103,7 @@ static void on_child(struct foreground *f)
 		return;
 	w->stopped_us += stopped_us;
 	f->output.last_us += stopped_us;
-	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
-		subject_signal(s, SIGCONT);
+	let_go_on(f);
 	uv_update_time(&f->loop);
 }
 
@@ -102,7 +119,10 @@ static int meant_by(const struct foreground *f, int sig)
 
 static void pass_on(struct foreground *f, int sig)
 {
-	subject_signal(&f->spawn.subject, meant_by(f, sig));
+	if (sig == SIGCONT)
+		let_go_on(f);
+	else
+		subject_signal(&f->spawn.subject, meant_by(f, sig));
 }
 
 /*

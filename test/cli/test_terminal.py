@@ -386,6 +386,42 @@ def test_a_program_that_stops_itself_is_a_stopped_job(bulkhead, terminal, own):
     terminal.end()
 
 
+COUNTING = """
+import os, select, signal
+told, tell = os.pipe()
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)
+signal.signal(signal.SIGCONT, lambda *_: None)
+print("begin", flush=True)
+count = 0
+while True:
+    ready = select.select([0, told], [], [])[0]
+    if told in ready:
+        count += len(os.read(told, 100))
+        print("continued", flush=True)
+    elif 0 in ready and input() == "end":
+        break
+print(f"continued {count} in all")
+"""
+
+
+def test_a_resumed_program_is_told_once(bulkhead, terminal):
+    """Another SIGCONT would interrupt what a full-screen program writes anew: vim loses that for good."""
+    bulkhead.file("counting", COUNTING)
+    terminal.shell()
+    terminal.command("bulkhead run python3 counting")
+    terminal.expect("begin")
+    for _ in range(10):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        terminal.command("fg")
+        terminal.expect("continued")
+    terminal.line("end")
+    terminal.expect("continued 10 in all")
+    terminal.command("exit")
+    terminal.end()
+
+
 # ---- a terminal of its own, for a caller without one ----
 
 
