@@ -31,7 +31,7 @@ static void open_all(void)
 static void close_all(void)
 {
 	spoiler_close(&spoiler);
-	reap_all(false); /* who goes with the zygote may be dying still */
+	reap_all(false); /* the zygote, and who goes with it, may be dying still */
 	bench_close_rest(&bench);
 }
 

@@ -396,9 +396,14 @@ static inline void spoiler_open(struct spoiler *s, const char *path, const struc
 	spoil_known[0] = s->z.pid;
 }
 
+/*
+ * For a moment the zygote may be a child still, its status kept by a tracer: what looks for leaks in it at its end
+ * is one. reap_all() has it then.
+ */
 static inline void spoiler_close(struct spoiler *s)
 {
 	zygote_end(&s->z);
+	spoil_known[0] = 0;
 	free(s->image);
 }
 
