@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/time.h"
+#include "run/deadline.h"
 #include "run/guard.h"
 #include "run/virtual-peak.h"
 
@@ -64,6 +65,7 @@ void watch_enter(struct watch *w, enum watch_state state)
 /* ---- timers ---- */
 
 static void on_timer(uv_timer_t *handle);
+static bool means_anything(const struct watch *w, enum watch_timer timer);
 
 void watch_arm(struct watch *w, enum watch_timer timer, uint64_t us)
 {
@@ -87,46 +89,59 @@ static bool is_alive(const struct watch *w)
 	return w->state == WATCH_STARTING || w->state == WATCH_RUNNING;
 }
 
-/*
- * libuv has timers before events. Who was kept from the CPU finds both, and what had happened in time
- * is not to be taken for late: events go first, once.
- */
-static bool events_were_first(struct watch *w, enum watch_timer timer)
+/* How long it runs, if that is too long; else 0, and the timer is set for then: we were stopped for a while. */
+static uint64_t overdue(struct watch *w)
 {
-	if (w->looked & 1u << timer)
-		return true;
-	w->looked |= 1u << timer;
-	watch_arm(w, timer, 1); /* with 0 it would be due before any event */
-	return false;
+	uint64_t limit = limit_of(w, LIMIT_TIMEOUT)->value, now = watch_now_us(w);
+	if (now >= limit)
+		return now;
+	watch_arm(w, TIMER_WALL, limit - now);
+	return 0;
 }
 
-static void wait_on(struct watch *w, enum watch_timer timer, uint64_t us)
+static void on_late(uv_timer_t *timer)
 {
-	w->looked &= ~(1u << timer);
-	watch_arm(w, timer, us);
+	struct watch *w = timer->data;
+	uint64_t now = means_anything(w, TIMER_WALL) ? overdue(w) : 0;
+	if (now)
+		killer_stop(w, ACT_WALL_TIMEOUT, now);
 }
 
 static void on_wall(struct watch *w)
 {
-	uint64_t limit = limit_of(w, LIMIT_TIMEOUT)->value, now = watch_now_us(w);
-	if (now < limit)
-		wait_on(w, TIMER_WALL, limit - now); /* we were stopped for a while */
-	else if (events_were_first(w, TIMER_WALL))
-		killer_stop(w, ACT_WALL_TIMEOUT, now);
+	if (overdue(w))
+		deadline_after_events(&w->timer[TIMER_WALL], on_late);
 }
 
-/* Silence that the caller causes, by not reading, is not the payload's. */
-static void on_idle(struct watch *w)
+/*
+ * How long it has been silent, if that is too long; else 0, and the timer is set for then. Silence that the caller
+ * causes, by not reading, is not the payload's.
+ */
+static uint64_t too_silent(struct watch *w)
 {
 	struct output *output = w->at.output;
 	uint64_t limit = limit_of(w, LIMIT_IDLE_TIMEOUT)->value;
 	if (output_is_blocked(output))
 		output->last_us = time_monotonic_us();
 	uint64_t silent = time_monotonic_us() - output->last_us;
-	if (silent < limit)
-		wait_on(w, TIMER_IDLE, limit - silent);
-	else if (events_were_first(w, TIMER_IDLE))
+	if (silent >= limit)
+		return silent;
+	watch_arm(w, TIMER_IDLE, limit - silent);
+	return 0;
+}
+
+static void on_silent(uv_timer_t *timer)
+{
+	struct watch *w = timer->data;
+	uint64_t silent = means_anything(w, TIMER_IDLE) ? too_silent(w) : 0;
+	if (silent)
 		killer_stop(w, ACT_IDLE_TIMEOUT, silent);
+}
+
+static void on_idle(struct watch *w)
+{
+	if (too_silent(w))
+		deadline_after_events(&w->timer[TIMER_IDLE], on_silent);
 }
 
 /* The earliest moment at which the time left can be used up, by all CPUs at once. */
@@ -261,11 +276,16 @@ static const struct {
 	[TIMER_CLOSE] = {watch_try_close, 1 << WATCH_STARTING | 1 << WATCH_GONE},
 };
 
+static bool means_anything(const struct watch *w, enum watch_timer timer)
+{
+	return timers[timer].states & 1u << w->state;
+}
+
 static void on_timer(uv_timer_t *handle)
 {
 	struct watch *w = handle->data;
 	size_t timer = (size_t)(handle - w->timer);
-	if (timers[timer].states & 1u << w->state)
+	if (means_anything(w, (enum watch_timer)timer))
 		timers[timer].act(w);
 }
 

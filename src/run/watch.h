@@ -139,7 +139,6 @@ struct watch {
 	uint64_t
 		early_output; /* more than may be written was, before we knew of the start; 0: no */
 	unsigned oom_looks, empty_looks, traced_looks, init_looks;
-	unsigned looked; /* timers, as bits, that are due and have let events go first */
 	struct timeline *timeline; /* NULL in the first 100 ms, and where nothing can be counted */
 	uint64_t timeline_cpu_us; /* CPU time of our own after the last point */
 	uint64_t timeline_told_us; /* when the hook had it last */
