@@ -12,7 +12,8 @@ struct proc_stat {
 	pid_t ppid, session; /* 0: in none of ours */
 	unsigned flags; /* PROC_… and others */
 	uint64_t utime, stime, cutime, cstime; /* clock ticks */
-	uint64_t starttime; /* clock ticks since boot; with the pid it is a process's name for good */
+	uint64_t
+		starttime; /* clock ticks since boot; with the pid it is a process's name for good */
 	uint64_t rss; /* pages */
 };
 

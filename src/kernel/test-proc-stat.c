@@ -21,7 +21,8 @@ static void test_fields_are_counted_from_the_names_end(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct proc_stat s;
 		snprintf(line, sizeof(line),
-			"77 (%s) S 5 6 7 8 -1 4194564 10 11 12 13 140 150 160 170 20 -5 1 0 4711 23 2400 "
+			"77 (%s) S 5 6 7 8 -1 4194564 10 11 12 13 140 150 160 170 20 -5 1 0 4711 "
+			"23 2400 "
 			"18446744073709551615 1\n",
 			names[i]);
 		assert_true(proc_stat_parse(line, &s));
@@ -41,7 +42,8 @@ static void test_fields_are_counted_from_the_names_end(void **state)
 static void test_text_that_is_no_stat_line(void **state)
 {
 	static const char *const lines[] = {"", "77", "77 (sh", "77 (sh)", "77 (sh) ", "77 (sh)  ",
-		"77 (sh) S", "77 (sh) S 1 2 3", "77 (sh) SS 5 6 7 8 -1 9 0 1 2 3 4 5 6 7 20 0 1 0 22 23 24",
+		"77 (sh) S", "77 (sh) S 1 2 3",
+		"77 (sh) SS 5 6 7 8 -1 9 0 1 2 3 4 5 6 7 20 0 1 0 22 23 24",
 		"77 (sh) S 5 6 7 8 -1 9 0 1 2 3 4 5 6 7 20 0 1 0 22 23",
 		"77 (sh) S 5 6 7 8 -1 9 0 1 2 3 4 5 6 7 20 0 1 0 22 23 x",
 		"77 (sh) S 5 6 7 8 -1 9 0 1 2 3 4 5 6 7 20 0 1 0 22  24",
