@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "run/foreground.h"
 #include "run/guard.h"
+#include "run/loop.h"
 
 /* How long output that the caller does not read may keep a run that has ended. */
 #define FLUSH_MS 10000
@@ -142,7 +143,7 @@ static int poll_fd(
 /* The event loop and the signals: what the payload may not run without. */
 static int open_loop(struct foreground *f, struct error *e)
 {
-	int r = uv_loop_init(&f->loop);
+	int r = loop_open(&f->loop);
 	if (r < 0)
 		return error_set(e, BLAME_HOST, -r, "cannot make an event loop");
 	f->signal_fd = signals_open();

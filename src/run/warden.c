@@ -280,8 +280,7 @@ static void note_refusal(struct warden *w, const struct warden_record *record)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	char why[sizeof(w->why)];
-	snprintf(why, sizeof(why), "refused to serve: %s%s%s", text, record->errnum > 0 ? ": " : "",
-		record->errnum > 0 ? errno_text(record->errnum) : "");
+	snprintf(why, sizeof(why), "refused to serve: %s", text); /* which has its errno in words */
 	note(w, why);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "run/loop.h"
 #include "server/notify.h"
 #include "server/records.h"
 #include "server/server.h"
@@ -148,7 +149,7 @@ static int begin(struct daemon *d, const struct settings *s, struct arena *a, st
 		.max_connections = connections_of(s), .state = &d->records.place.state};
 	if (s->token_file && !(options.token = token_read(s->token_file, a, e)))
 		return -1;
-	if (uv_loop_init(&d->loop) < 0)
+	if (loop_open(&d->loop) < 0)
 		return error_set(e, BLAME_HOST, errno, "cannot make an event loop");
 	if (server_open(&d->server, &d->loop, NULL, &options, e) < 0 ||
 		listen_everywhere(d, s, a, e) < 0)

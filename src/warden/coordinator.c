@@ -49,7 +49,10 @@ int coordinator_init_take(struct coordinator *c, int control, struct error *e)
 		return error_set(e, BLAME_HOST, errno, "cannot open what a warden waits with");
 	if (watch(c, c->control, ABOUT_CONTROL) < 0 || watch(c, c->signals, ABOUT_SIGNALS) < 0 ||
 		watch(c, c->timer, ABOUT_TIMER) < 0)
-		return error_set(e, BLAME_HOST, errno, "cannot wait for events");
+		return errno == ENOSPC ? error_set(e, BLAME_HOST, 0,
+						 "cannot wait for events: as many as "
+						 "fs.epoll.max_user_watches allows are watched")
+				       : error_set(e, BLAME_HOST, errno, "cannot wait for events");
 	return 0;
 }
 

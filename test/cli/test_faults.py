@@ -543,3 +543,28 @@ def test_two_at_the_end_of_one_disk(bulkhead):
     r = bulkhead.command("run", "--quiet", "sh", "-c", "echo ran", deadline=30)
     assert r.out.count("ran\n") >= 4 and "all ended" in r.out
     assert not re.search("assert|abort|segfault", r.err, re.IGNORECASE)
+
+
+# ---- what the kernel counts for each user ----
+
+
+@pytest.mark.parametrize("options, words, status", [
+    ((), ("sh", "-c", "cat; exit 7"), 7),
+    (("--log", "log"), ("sh", "-c", "cat; echo err >&2; exit 7"), 7),
+    (("--tty",), ("sh", "-c", "read line; echo $line; exit 7"), 7),
+    (("--timeout", "2s", "--grace", "100ms"), ("sh", "-c", "cat; trap '' TERM; sleep 300"), 124),
+    (("--idle-timeout", "2s", "--grace", "100ms"), ("sh", "-c", "cat; sleep 300"), 124),
+])
+def test_the_users_watches_are_used_up(bulkhead, options, words, status):
+    """By a box of the same user, say: the loop's library would abort()."""
+    bulkhead.wrapper = [helper("deny"), "watches"]
+    r = bulkhead.run(*options, "--", *words, input=b"word\n")
+    assert r.status == status, r.err
+    assert "word" in r.out
+
+
+def test_a_warden_without_watches_refuses(bulkhead):
+    bulkhead.wrapper = [helper("deny"), "watches"]
+    r = bulkhead.run("--policy", "agent", "echo", "ran")
+    r.expect("setup_failed", 125)
+    assert r.out == "" and "fs.epoll.max_user_watches allows are watched (blame: host)" in r.err

@@ -7,6 +7,7 @@
  *   clone3    no clone3: ENOSYS (older container filters)
  *   seccomp   no further filters: EINVAL from seccomp, as from a kernel built without them
  *   mount     no mounts of any kind: EPERM (a container's filter)
+ *   watches   nothing more is watched by epoll(7): ENOSPC, as when fs.epoll.max_user_watches are in use
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -15,14 +16,16 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 struct rule {
 	const char *what;
-	unsigned nr, flags; /* flags of its first argument that are refused; 0: always */
+	unsigned nr, flags; /* flags of an argument that are refused; 0: always */
 	int errnum;
+	unsigned argument; /* which one, from 0 */
 };
 
 static const struct rule rules[] = {
@@ -37,6 +40,7 @@ static const struct rule rules[] = {
 	{"mount", SYS_open_tree, 0, EPERM},
 	{"mount", SYS_move_mount, 0, EPERM},
 	{"mount", SYS_mount_setattr, 0, EPERM},
+	{"watches", SYS_epoll_ctl, EPOLL_CTL_ADD, ENOSPC, 1},
 };
 
 #define ROOM 64
@@ -54,8 +58,8 @@ static unsigned short compile(const char *what, struct sock_filter *f)
 		f[n++] = (struct sock_filter)BPF_JUMP(
 			BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, data ? 3 : 1);
 		if (data) {
-			f[n++] = (struct sock_filter)BPF_STMT(
-				BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
+			f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+				offsetof(struct seccomp_data, args[r->argument]));
 			f[n++] = (struct sock_filter)BPF_JUMP(
 				BPF_JMP | BPF_JSET | BPF_K, data, 0, 1);
 		}
