@@ -45,6 +45,7 @@ int live_open_output(struct body *b, struct error *e)
 	else if (output_open_for_log(&b->output, loop, &hooks, &b->stdio[1], e) < 0)
 		return -1;
 	b->output.limit = output_limit(&b->prepared.policy.limits);
+	b->output.held = b->live->output_holders > 0; /* by who was attached while it was queued */
 	return 0;
 }
 

@@ -295,7 +295,7 @@ void output_stop_reading(struct output *o)
 
 void output_hold(struct output *o, bool held)
 {
-	if (o->held == held)
+	if (!o->loop || o->held == held)
 		return;
 	o->held = held;
 	o->last_us = time_monotonic_us();

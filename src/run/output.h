@@ -88,7 +88,7 @@ int output_read_from_take(struct output *o, int master);
 void output_stop_reading(struct output *o);
 /*
  * Read nothing for now, and again: what the payload writes waits in its pipe, as it would for a
- * caller who does not read.
+ * caller who does not read. Nothing to do for one that is all zero, never opened.
  */
 void output_hold(struct output *o, bool held);
 /* Begin to read. */

@@ -162,6 +162,23 @@ def test_what_is_queued(daemon, attach):
     assert client.all()[STDOUT] == b"waits"
 
 
+def test_refused_frames_for_what_is_queued(daemon, attach):
+    """So many that their answers have to wait: what would be held back has no output yet."""
+    daemon.restart("--max-runs", 1)
+    api = Api(daemon)
+    first, second = begin(api, ["cat"]), begin(api, ["sh", "-c", "echo ran"], stdin=None)
+    refused = struct.pack(">B3xI", RESIZE, 4) + struct.pack(">HH", 1, 1)
+    client = attach(second, "?pace=1", behind=refused * 2000)
+    assert client.status == 101
+    for _ in range(2000):
+        assert client.frame()[0] == PROBLEM
+    assert api.get(f"/v1/runs/{second}")["state"] == "queued"
+    client.socket.sendall(refused * 2000)  # held while it begins
+    api.request("POST", f"/v1/runs/{first}/stdin?close=1", b"").expect(200)
+    got = client.all()
+    assert got[STDOUT] == b"ran\n" and got[VERDICT]["cause"] == "ok"
+
+
 def test_a_terminal(api, attach):
     run = begin(api, ["sh", "-c", "trap 'stty size' WINCH; stty size; while ! read x; do :; done; echo got $x"], tty=True, rows=5, cols=6, stdin=None)
     client = attach(run)
