@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "run/engine-internal.h"
 #include "run/group-name.h"
 #include "run/test-engine.h"
 
@@ -352,6 +353,25 @@ void rig_quiet(unsigned ms)
 	rig_until(is_set, &over);
 	uv_close((uv_handle_t *)&timer, NULL);
 	uv_run(&rig.loop, UV_RUN_NOWAIT);
+}
+
+static bool is_settled(void *data)
+{
+	const struct engine *e = rig.engine;
+	(void)data;
+	for (const struct parked *p = e->parked; p; p = p->next_of_all)
+		if (p->state != PARKED_READY)
+			return false;
+	for (const struct box *b = e->newest_box; b; b = b->older)
+		if (b->state == BOX_READY && !b->spare && !b->serving.is)
+			return false;
+	return e->n_bodies == 0;
+}
+
+void rig_settle(void)
+{
+	rig_until(is_settled, NULL);
+	engine_tidy(rig.engine);
 }
 
 unsigned rig_find_children(const char *comm, pid_t *ret, unsigned room)

@@ -64,16 +64,14 @@ static void test_many_runs_leave_nothing(void **state)
 	NEEDS_ROOT();
 	struct box *b = rig_box(NULL);
 	rig_end(rig_sh(box_id(b), "sleep 0.2")); /* long enough for all that is opened once */
-	rig_quiet(100);
-	engine_tidy(rig.engine);
+	rig_settle();
 	int fds = rig_count_fds();
 	unsigned children = rig_count_children(), groups = rig_count_groups();
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(
 			rig_end(rig_sh(box_id(b), i % 3 ? "exit 1" : "kill -9 $$"))->exit_code,
 			i % 3 ? 1 : -1);
-	rig_quiet(100);
-	engine_tidy(rig.engine);
+	rig_settle();
 	assert_int_equal(rig_count_fds(), fds);
 	assert_int_equal(rig_count_children(), children);
 	assert_int_equal(rig_count_groups(), groups);

@@ -42,8 +42,7 @@ static void test_runs_without_descriptors(void **state)
 	unsigned right = 0, wrong = 0;
 	getrlimit(RLIMIT_NOFILE, &before);
 	rig_end(rig_sh(NULL, "exit 3"));
-	rig_quiet(50);
-	engine_tidy(rig.engine);
+	rig_settle();
 	int fds = rig_count_fds();
 	for (int more = 0; more < 70; more++) {
 		allow(more);
@@ -68,8 +67,7 @@ static void test_a_box_without_descriptors(void **state)
 	getrlimit(RLIMIT_NOFILE, &before);
 	struct box *b = rig_box(NULL);
 	rig_end(rig_sh(box_id(b), "sleep 0.05; exit 3"));
-	rig_quiet(50);
-	engine_tidy(rig.engine);
+	rig_settle();
 	int fds = rig_count_fds();
 	for (int more = 0; more < 60; more++) {
 		allow(more);

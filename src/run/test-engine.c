@@ -243,8 +243,9 @@ static void test_cancel_is_term_and_then_kill(void **state)
 	struct engine_request request = {0};
 	struct error e = ERROR_INIT;
 	request.request.grace_given = true;
-	request.request.grace_us = 200000;
+	request.request.grace_us = 30 * US_PER_SEC;
 	struct live *polite = sh("trap 'echo bye; exit 3' TERM; echo on; sleep 60 & wait", request);
+	request.request.grace_us = 200000;
 	struct live *deaf = sh("trap '' TERM; echo on; sleep 60; sleep 60", request);
 	rig_says(polite, "on");
 	rig_says(deaf, "on");

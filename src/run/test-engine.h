@@ -98,6 +98,8 @@ void rig_reach(struct live *l, enum live_state state);
 void rig_says(struct live *l, const char *text);
 /* Until nothing happens for @ms. */
 void rig_quiet(unsigned ms);
+/* Nothing of a run that has ended is left, and what is made ahead is there. */
+void rig_settle(void);
 /* The pids of this process's children that are named @comm; how many. */
 unsigned rig_find_children(const char *comm, pid_t *ret, unsigned room);
 

@@ -51,6 +51,7 @@ static void a_zygote_that_does_not_answer_is_replaced(void **state)
 	zygote_link_patience(bench.link, 200);
 	kill(first, SIGSTOP);
 	act_open(&scene, &bench, -1);
+	zygote_link_patience(bench.link, ZYGOTE_ANSWER_MS); /* the next one is not stopped */
 	until_parked(&scene);
 	assert_int_not_equal(zygote_link_pid(bench.link), first);
 	assert_int_equal(run_shell(&scene, "exit 7", text, sizeof(text)), 7 << 8);

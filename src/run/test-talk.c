@@ -275,13 +275,14 @@ static void a_stuck_terminal_is_bounded(void **state)
 	struct talk_words words = with_terminal("true");
 	setup(state);
 	open_kept();
-	others[0].go_ms = 300;
 	act_open(&others[0], &bench, scene.box.init.pidfd);
 	until_parked(&others[0]);
 	kill(talk_payload_pid(&others[0].talk), SIGSTOP);
 	assert_int_equal(talk_go(&others[0].talk, &words, &e), 0);
 	assert_int_equal(run_in(&others[1], "exit 4"), 4 << 8);
 	assert_false(others[0].failed);
+	/* as if its time were over */
+	uv_timer_start(&others[0].talk.bound, others[0].talk.bound.timer_cb, 0, 0);
 	until_failed(&others[0]);
 	assert_non_null(strstr(others[0].why.what, "terminal"));
 	assert_int_equal(others[0].why.errnum, ETIMEDOUT);
