@@ -312,6 +312,14 @@ class Bulkhead:
         result.verdict = self.read_verdict(path)
         return result
 
+    def run_at_once(self, *words, **options):
+        """A run that its own signal ends; again where the machine was so slow that it could be a stranger's."""
+        for _ in range(5):
+            r = self.run(*words, **options)
+            if r.verdict["usage"]["wall_us"] < 100_000:
+                break
+        return r
+
     @contextlib.contextmanager
     def background(self, *words, **options):
         """`bulkhead run --verdict FILE WORD…` meanwhile: the Popen, with .path of its verdict."""

@@ -229,6 +229,7 @@ def test_unread_output_is_not_held(bulkhead, daemon):
 
     daemon.attach = attach
     process = bulkhead.start("exec", "b1", "true", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until(lambda: sent[0], what="the first output")
     held = -1
     while held != sent[0]:  # until nothing more fits anywhere
         held = sent[0]
@@ -353,9 +354,12 @@ def test_attach_sends_stdin_only_if_told_to(bulkhead, daemon):
     seen = []
 
     def attach(a):
-        a.stream.settimeout(seconds(0.5))
+        a.stream.settimeout(seconds(10 if daemon.event.is_set() else 0.5))
         try:
-            seen.extend(a.frames())
+            for one in a.frames():
+                seen.append(one)
+                if one[0] == fake_daemon.STDIN_END:
+                    break
         except TimeoutError:
             pass
         a.send(verdict("exit_nonzero", 5))
@@ -363,6 +367,7 @@ def test_attach_sends_stdin_only_if_told_to(bulkhead, daemon):
     daemon.attach = attach
     assert bulkhead.command("attach", "r1", input=b"text").status == 5
     assert seen == []
+    daemon.event.set()
     assert bulkhead.command("attach", "--stdin", "r1", input=b"text").status == 5
     assert seen == [(STDIN, b"text"), (fake_daemon.STDIN_END, b"")]
 

@@ -133,7 +133,10 @@ def under_policy(bulkhead, text, name, tries):
 @pytest.mark.parametrize("name", [name for name in ALL if name not in LOADED])
 def test_attack_starts_nothing_foreign(bulkhead, name):
     tries = TRIES if bulkhead.who == "user" or os.geteuid() != 0 else AS_ROOT
-    seen, verdict = under_policy(bulkhead, ALLOWING, name, tries)
+    for _ in range(10):
+        seen, verdict = under_policy(bulkhead, ALLOWING, name, tries)
+        if name not in RACES - NOTHING_STARTED or seen["own"] > 0:
+            break  # else its two sides have not met: the scheduler's doing
     if name.startswith(("i386", "x32")):
         assert seen["syscall_killed"] == seen["tries"], seen
     elif name in RACES - NOTHING_STARTED:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Exec policies under `bulkhead run`: what is refused, what is said of it, and who dies when."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -25,9 +26,10 @@ def wardens(process):
     """The wardens that are children of @process."""
     found = []
     for pid, (state, parent) in processes().items():
-        name = pathlib.Path(f"/proc/{pid}/comm")
-        if parent == process.pid and state != "Z" and name.exists() and name.read_text() == "bulkhead-warden\n":
-            found.append(pid)
+        with contextlib.suppress(OSError):  # it may end while we look
+            if parent == process.pid and state not in "ZX" and \
+                    pathlib.Path(f"/proc/{pid}/comm").read_text() == "bulkhead-warden\n":
+                found.append(pid)
     return found
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support import SANITIZED, alive, descendants, run_time, seconds, wait_until
+from support import SANITIZED, alive, descendants, processes, run_time, seconds, wait_until
 from terminal import CONTROL_C, Terminal
 
 # So often each way, by each user. `make exec-attacks` has more.
@@ -46,8 +46,8 @@ def warden_of(terminal):
 
 
 def payload_of(terminal):
-    """The shell of the box: what it starts changes, it stays."""
-    return min(pid for pid in descendants(terminal.process.pid) if comm(pid) == "sh")
+    """The shell of the box: bulkhead's own child, as what it starts is not."""
+    return next(pid for pid, (_, parent) in processes().items() if parent == terminal.process.pid and comm(pid) == "sh")
 
 
 # ---- the ways: what is done to a run that has said that it is ready ----

@@ -58,7 +58,7 @@ def test_a_verdict_is_derived_again(bulkhead, cause, words):
 
 @vm
 def test_the_counters_are_shown(bulkhead, cgroups):
-    r = bulkhead.run("--memory", "48M", helper("hog"), "200")
+    r = bulkhead.run("--memory", "48M", helper("hog"), "200", "hold")
     x = explained(bulkhead, r.verdict["id"])
     assert x["cause"] == "memory_limit"
     said = [look["said"] for look in x["looked_at"]]
@@ -103,7 +103,7 @@ def test_a_lost_run(bulkhead):
 
 def test_a_verdict_file(bulkhead):
     """With its record beside it by the observation; elsewhere by its evidence, and it says so."""
-    r = bulkhead.run("sh", "-c", "kill -9 $$")
+    r = bulkhead.run_at_once("sh", "-c", "kill -9 $$")
     path = bulkhead.file("verdict.json", json.dumps(r.verdict))
     assert explained(bulkhead, path)["derived_from"] == "observation"
     bulkhead.env["BULKHEAD_STATE"] = str(bulkhead.top / "elsewhere")

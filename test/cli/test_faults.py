@@ -524,12 +524,12 @@ def test_bulkhead_is_stopped_and_continued(bulkhead):
 
 @vm
 def test_deadline_passes_while_bulkhead_is_stopped(bulkhead):
-    with bulkhead.background("--timeout", run_time(0.3), "--grace", run_time(0.1), helper("stubborn"),
+    with bulkhead.background("--timeout", run_time(1), "--grace", run_time(0.1), helper("stubborn"),
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout.readline() == b"ready\n"
         run.send_signal(signal.SIGSTOP)
         started = time.monotonic()
-        wait_until(lambda: time.monotonic() - started > seconds(0.5), 5, "the deadline")
+        wait_until(lambda: time.monotonic() - started > seconds(1.1), 5, "the deadline")
         run.send_signal(signal.SIGCONT)
         r = bulkhead.finish(run, 20)
         r.verdict = bulkhead.read_verdict(run.verdict_path)

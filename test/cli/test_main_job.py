@@ -12,7 +12,7 @@ import pytest
 
 from support import IN_VM, MIB, PYTHON, TOP, Lateness, descendants, groups, helper, run_time, seconds
 
-HUNGRY = "--memory 64M -- python3 -c 'x=bytearray(300<<20)'"
+HUNGRY = "--memory 64M -- python3 -c 'x=bytearray(300<<20); import time; time.sleep(30)'"
 
 
 def run_line(bulkhead, line, **options):
@@ -30,7 +30,7 @@ def run_line(bulkhead, line, **options):
     ("-- sh -c 'kill -9 $$'", "crash", 137, {"exit_code": None, "signal": 9, "victims": []}),
 ])
 def test_how_it_ended(bulkhead, line, cause, status, members):
-    r = run_line(bulkhead, line).expect(cause, status, **members)
+    r = bulkhead.run_at_once(*shlex.split(line)).expect(cause, status, **members)
     assert (r.err == "") == (cause == "ok")
 
 

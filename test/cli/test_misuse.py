@@ -440,7 +440,7 @@ def test_hostile_name_of_a_process(bulkhead):
     """Its name is what the kernel tells of it; a verdict may quote it."""
     script = ('import os; open("/proc/self/comm", "wb").write(b"\\x1b[2J\\xff\\nx"); '
               'os.kill(os.getpid(), 9)')
-    r = bulkhead.run(PYTHON, "-c", script)
+    r = bulkhead.run_at_once(PYTHON, "-c", script)
     r.expect("crash", 137)
     shown = bulkhead.command("show", r.verdict["id"])
     assert is_harmless(r.stderr) and is_harmless(shown.stdout)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import PYTHON, SHOWN, alive, descendants, helper, run_time, seconds, wait_until
+from support import PYTHON, SHOWN, alive, descendants, helper, processes, run_time, seconds, wait_until
 from terminal import CONTROL_C, CONTROL_Z, Terminal
 
 # Of the caller's terminal; of one beside it; of one in place of it; of one with nobody at the other end.
@@ -251,7 +251,9 @@ def test_a_stopped_job_can_be_ended(terminal):
     terminal.expect("ready")
     terminal.type(CONTROL_Z)
     terminal.expect(r"\[1\]\+ +Stopped")
-    terminal.command("kill %1; fg")
+    job, = [pid for pid, (_, parent) in processes().items() if parent == terminal.process.pid]
+    os.killpg(job, signal.SIGTERM)  # not bash's kill, which continues it: it may be gone before `fg`
+    terminal.command("fg")
     terminal.expect("cancelled")
     terminal.command("echo status $?")
     terminal.expect("status 143")

@@ -85,7 +85,7 @@ def test_a_grandchild_with_the_pipe_does_not_keep_the_run(bulkhead, capture):
 
 @vm
 def test_what_is_written_after_term_is_kept(bulkhead, capture):
-    r = bulkhead.run(*capture, "--timeout", run_time(0.3), helper("stubborn"), "polite", "0")
+    r = bulkhead.run(*capture, "--timeout", run_time(1), helper("stubborn"), "polite", "0")
     r.expect("wall_timeout", 124)
     assert r.out == "ready\nbye\n"
 
@@ -263,7 +263,7 @@ def test_output_of_many_runs_at_once_is_not_mixed(bulkhead):
 @pytest.mark.user
 def test_a_full_pipe_does_not_keep_bulkhead_from_ending(bulkhead):
     """The program has filled it, and the caller reads when all is over."""
-    with bulkhead.background("--timeout", run_time(0.3), "--grace", 0, "sh", "-c", "yes >&2",
+    with bulkhead.background("--timeout", run_time(1), "--grace", 0, "sh", "-c", "yes >&2",
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
         assert p.wait(seconds(20)) == 124
         assert p.stderr.read().endswith(b"y\n")

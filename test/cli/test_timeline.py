@@ -78,7 +78,7 @@ def test_no_record_no_timeline(bulkhead):
 
 
 def test_a_named_log_keeps_the_timeline_with_the_record(bulkhead):
-    r = bulkhead.run("--log", bulkhead.cwd / "log", "sleep", "0.4").expect("ok", 0)
+    r = bulkhead.run("--log", bulkhead.cwd / "log", "sleep", "1").expect("ok", 0)
     assert points(bulkhead, r.verdict["id"])[1]
     assert not (bulkhead.cwd / "log" / "timeline.jsonl").exists()
 
@@ -275,10 +275,18 @@ FILES = {
 }
 
 
+def recorded(bulkhead):
+    """A run with a timeline: one whose supervisor had no turn before its end has none."""
+    def run():
+        r = bulkhead.run("sleep", "0.3").expect("ok", 0)
+        return r if (run_dir(bulkhead, r.verdict["id"]) / "timeline.jsonl").exists() else None
+    return wait_until(run, what="a run with a timeline")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_timeline(bulkhead, name):
     """Shown as far as it is one; the verdict is there in any case."""
-    r = bulkhead.run("sleep", "0.3").expect("ok", 0)
+    r = recorded(bulkhead)
     path = run_dir(bulkhead, r.verdict["id"]) / "timeline.jsonl"
     path.write_bytes(FILES[name])
     text = bulkhead.command("show", r.verdict["id"])
@@ -294,7 +302,7 @@ def test_a_hostile_timeline(bulkhead, name):
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "directory", "huge"])
 def test_a_timeline_that_is_no_file(bulkhead, kind):
-    r = bulkhead.run("sleep", "0.3").expect("ok", 0)
+    r = recorded(bulkhead)
     path = run_dir(bulkhead, r.verdict["id"]) / "timeline.jsonl"
     path.unlink()
     if kind == "symlink":
