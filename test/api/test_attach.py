@@ -180,7 +180,7 @@ def test_refused_frames_for_what_is_queued(daemon, attach):
 
 
 def test_a_terminal(api, attach):
-    run = begin(api, ["sh", "-c", "trap 'stty size' WINCH; stty size; while ! read x; do :; done; echo got $x"], tty=True, rows=5, cols=6, stdin=None)
+    run = begin(api, ["sh", "-c", "trap 'stty size; n=1' WINCH; stty size; until [ \"$n\" ]; do sleep 0.02; done; read x; echo got $x"], tty=True, rows=5, cols=6, stdin=None)
     client = attach(run)
     client.expect(STDOUT, b"5 6\r\n")
     client.send(RESIZE, struct.pack(">HH", 50, 60))

@@ -221,12 +221,12 @@ def start(cli, box, script, *options, **popen):
 
 
 @pytest.mark.parametrize("number, script, status", [
-    (signal.SIGTERM, "exec sleep 60", 143),
-    (signal.SIGINT, "exec sleep 60", 130),
-    (signal.SIGTERM, "trap 'exit 9' TERM; while :; do sleep 0.1; done", 9),
+    (signal.SIGTERM, "echo ready; exec sleep 60", 143),
+    (signal.SIGINT, "echo ready; exec sleep 60", 130),
+    (signal.SIGTERM, "trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done", 9),
 ])
 def test_the_first_signal_is_passed_on(cli, box, number, script, status):
-    process = start(cli, box, "echo ready; " + script)
+    process = start(cli, box, script)
     process.send_signal(number)
     result = cli.finish(process, 20)
     assert result.status == status

@@ -132,14 +132,14 @@ def test_a_kill_of_one_with_all_below_it_leaves_the_others(daemon, api, box):
     api.request("DELETE", f"/v1/runs/{trees[0]}?now=1").expect(202)
     assert cause(api.ended(trees[0])) == "cancelled"
     if api.groups():
-        assert trees_of(daemon) == 21
+        wait_until(lambda: trees_of(daemon) == 21, what="the end of the first tree")
     api.request("POST", f"/v1/runs/{beside}/stdin?close=1", b"go\n").expect(200)
     assert exit_code(api.ended(beside)) == 5
     api.request("DELETE", f"/v1/runs/{trees[1]}?now=1").expect(202)
     assert cause(api.ended(trees[1])) == "cancelled"
     if not api.groups():  # nobody knows whose daemons without parents are, but they end with the box
         api.remove(box, now=True)
-    assert trees_of(daemon) == 0
+    wait_until(lambda: trees_of(daemon) == 0, what="the end of all trees")
 
 
 # ---- nothing leaks from one to the next ----
@@ -228,8 +228,12 @@ def test_a_box_at_its_limit_of_memory_can_be_entered_and_ended(api):
     for hog in hogs:
         wait_until(lambda: api.output(hog)["stdout"] == b"used 28\n", what="a full box")
     run = api.run([helper("hog"), "30"], box=box)  # somebody has to go
-    ends = [run, *(api.get(f"/v1/runs/{hog}") for hog in hogs)]
-    assert any(r["verdict"] and cause(r) in ("memory_limit", "memory_ancestor") for r in ends)
+
+    def somebody_went():
+        ends = [run, *(api.get(f"/v1/runs/{hog}") for hog in hogs)]
+        return any(r["verdict"] and cause(r) in ("memory_limit", "memory_ancestor") for r in ends)
+
+    wait_until(somebody_went, what="the verdict of who had to go")
     assert cause(api.run(["true"], box=box)) in ("ok", "memory_ancestor")
     began = time.monotonic()
     api.remove(box, now=True)

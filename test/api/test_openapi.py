@@ -44,8 +44,11 @@ def rows_of(file, pattern):
 
 
 def validate(document):
-    return subprocess.run(["npx", "--yes", "--package", VALIDATOR, "validate-api", document], capture_output=True, text=True,
-                          timeout=seconds(120), stdin=subprocess.DEVNULL, check=False)
+    try:
+        return subprocess.run(["npx", "--yes", "--package", VALIDATOR, "validate-api", document], capture_output=True, text=True,
+                              timeout=seconds(120), stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm does not answer in time")
 
 
 @pytest.mark.skipif(not shutil.which("npx"), reason="no npx")
