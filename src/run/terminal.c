@@ -18,7 +18,9 @@ void terminal_open(struct terminal *t)
 		return;
 	t->leader = getsid(0) == getpid();
 	t->foreground = tcgetpgrp(t->fd) == t->group;
-	t->modes_known = t->foreground && tcgetattr(t->fd, &t->modes) == 0;
+	/* who is not the last of a pipeline does not own the screen: a pager has it, in modes of its own */
+	t->modes_known = t->foreground && isatty(STDOUT_FILENO) == 1 &&
+		tcgetattr(t->fd, &t->modes) == 0;
 }
 
 bool terminal_is_shared(const struct terminal *t)

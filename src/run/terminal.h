@@ -30,7 +30,7 @@ struct terminal {
 	bool leader; /* we lead its session */
 	bool told_to_stop; /* Ctrl-Z has been typed, and is not done yet */
 	bool foreground; /* it was in the foreground when we started */
-	bool modes_known;
+	bool modes_known; /* and ours to put back: we write to the terminal */
 	struct termios modes;
 };
 
@@ -56,7 +56,10 @@ bool terminal_may_stop(const struct terminal *t);
  * long that was. @payload: its process group gets the terminal back if it had it.
  */
 void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us);
-/* Take the terminal back, and its modes when @killed left it no chance to. */
+/*
+ * Take the terminal back, and its modes when @killed left the program no chance to; but for one
+ * whose output goes elsewhere, as into a pager, whose modes they may be.
+ */
 void terminal_close(struct terminal *t, bool killed);
 
 #endif

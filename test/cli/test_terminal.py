@@ -293,6 +293,22 @@ def test_the_modes_after_one_that_could_not_put_them_back(bulkhead, terminal, ow
     assert terminal.modes() == before
 
 
+def test_the_modes_of_a_pager_are_left_alone(bulkhead, terminal):
+    """Which reads what the program writes, has the screen, and lives on after the program was killed."""
+    go = bulkhead.cwd / "go"
+    os.mkfifo(go)
+    bulkhead.own(go)
+    bulkhead.file("pager", "read x; stty -icanon -echo </dev/tty; echo screen; cat; stty -a </dev/tty; stty sane </dev/tty")
+    terminal.shell()
+    terminal.command("bulkhead run sh -c 'echo ready; read x <go; kill -9 $$' | sh pager")
+    terminal.expect("screen")
+    go.write_text("go\n")
+    terminal.expect(" -?icanon")
+    assert terminal.seen[:terminal.at].endswith(" -icanon")
+    terminal.command("exit 0")
+    terminal.end()
+
+
 def test_the_modes_after_a_failure(bulkhead, terminal):
     before = odd_modes(terminal)
     terminal.start("run", "-t", "no-such-program")
