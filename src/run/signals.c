@@ -151,7 +151,8 @@ void signals_act_on_early(struct foreground *f)
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigismember(&early.others, sig) == 1)
 			pass_on(f, sig);
-	if (early.cancel && early.from_terminal && terminal_is_shared(&f->terminal))
+	if (early.cancel && early.from_terminal &&
+		terminal_told_all(&f->terminal, f->spawn.subject.payload, early.cancel))
 		pass_on(f, early.cancel); /* the terminal's own may have come before the process */
 	if (early.cancel)
 		killer_cancel(&f->watch, early.cancel, early.pid, early.uid, early.from_terminal);
@@ -185,7 +186,8 @@ static void on_signal(struct foreground *f, const struct signalfd_siginfo *s)
 		break;
 	default:
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
-		if (!(from_kernel && terminal_is_shared(&f->terminal)))
+		if (!(from_kernel &&
+			    terminal_told_all(&f->terminal, f->spawn.subject.payload, sig)))
 			pass_on(f, sig);
 	}
 }

@@ -19,8 +19,8 @@ void terminal_open(struct terminal *t)
 	t->leader = getsid(0) == getpid();
 	t->foreground = tcgetpgrp(t->fd) == t->group;
 	/* who is not the last of a pipeline does not own the screen: a pager has it, in modes of its own */
-	t->modes_known = t->foreground && isatty(STDOUT_FILENO) == 1 &&
-		tcgetattr(t->fd, &t->modes) == 0;
+	t->modes_known =
+		t->foreground && isatty(STDOUT_FILENO) == 1 && tcgetattr(t->fd, &t->modes) == 0;
 }
 
 bool terminal_is_shared(const struct terminal *t)
@@ -28,9 +28,10 @@ bool terminal_is_shared(const struct terminal *t)
 	return t->fd >= 0;
 }
 
-bool terminal_told_all(const struct terminal *t, int sig)
+bool terminal_told_all(const struct terminal *t, pid_t payload, int sig)
 {
-	return terminal_is_shared(t) && !(sig == SIGHUP && t->leader);
+	return terminal_is_shared(t) && getpgid(payload) == t->group &&
+		!(sig == SIGHUP && t->leader);
 }
 
 void terminal_note_stop(struct terminal *t)

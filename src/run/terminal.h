@@ -15,7 +15,8 @@
  * the terminal's own signals reach the payload as they would without us, and programs that read
  * from it are not stopped as background jobs. The supervisor then
  *
- *   - leaves Ctrl-C and Ctrl-Z to the kernel, which has sent them to the payload too;
+ *   - leaves Ctrl-C and Ctrl-Z to the kernel, which has sent them to the payload too, unless that has
+ *     left the group;
  *   - stops itself when the payload has stopped, so that the caller's shell sees its job stop, and
  *     continues the payload when it is continued; but not where nobody would continue us: a program
  *     that stops itself must not keep its time-out from coming;
@@ -38,10 +39,11 @@ void terminal_open(struct terminal *t);
 /* True if the payload has the terminal, too. */
 bool terminal_is_shared(const struct terminal *t);
 /*
- * True if signal @sig, when the kernel sent it to us, has reached the payload as well. All that is
- * typed does; a hang-up is told to the session's leader only.
+ * True if signal @sig, when the kernel sent it to us, has reached @payload as well. All that is
+ * typed does, unless that has made a process group of its own, as timeout(1) and shells do: then
+ * the kernel has told ours only. A hang-up is told to the session's leader only.
  */
-bool terminal_told_all(const struct terminal *t, int sig);
+bool terminal_told_all(const struct terminal *t, pid_t payload, int sig);
 /* The kernel has sent us SIGTSTP. */
 void terminal_note_stop(struct terminal *t);
 /* True if the kernel has, and it has not been read yet. */

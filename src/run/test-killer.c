@@ -165,11 +165,17 @@ static void test_a_request_while_a_limit_stops_it_kills(void **state)
 
 /* ---- Ctrl-C ---- */
 
+static void share_terminal(struct run_of_test *t)
+{
+	t->terminal.fd = 0;
+	t->terminal.group = getpgid(t->payload);
+}
+
 /* The terminal has sent it to the program too, which may well live on. */
 static void test_ctrl_c_is_the_programs_own(void **state)
 {
 	struct run_of_test *t = *state;
-	t->terminal.fd = 0;
+	share_terminal(t);
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
 	assert_int_equal(t->w.state, WATCH_RUNNING);
 	assert_false(is_armed(t, TIMER_GRACE));
@@ -177,10 +183,22 @@ static void test_ctrl_c_is_the_programs_own(void **state)
 	expect_act(t, 0, ACT_CANCELLED, SIGINT, false);
 }
 
+/* The kernel has told the foreground's group, and one that a program makes is none. */
+static void test_ctrl_c_is_passed_to_another_group(void **state)
+{
+	struct run_of_test *t = *state;
+	share_terminal(t);
+	assert_int_equal(setpgid(t->payload, 0), 0);
+	killer_cancel(&t->w, SIGINT, 0, 0, true);
+	assert_int_equal(t->w.state, WATCH_RUNNING);
+	ends_by(&t->payload, SIGINT);
+	lives(t->init);
+}
+
 static void test_ctrl_c_twice_kills(void **state)
 {
 	struct run_of_test *t = *state;
-	t->terminal.fd = 0;
+	share_terminal(t);
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
 	pass_time(t, TEST_GRACE_US / 2);
 	killer_cancel(&t->w, SIGINT, 0, 0, true);
@@ -191,7 +209,7 @@ static void test_ctrl_c_twice_kills(void **state)
 static void test_ctrl_c_now_and_then_does_not(void **state)
 {
 	struct run_of_test *t = *state;
-	t->terminal.fd = 0;
+	share_terminal(t);
 	for (int i = 0; i < 5; i++) {
 		killer_cancel(&t->w, SIGINT, 0, 0, true);
 		pass_time(t, TEST_GRACE_US + US_PER_SEC);
@@ -209,7 +227,7 @@ static void test_ctrl_c_now_and_then_does_not(void **state)
 static void test_the_last_act_is_always_recorded(void **state)
 {
 	struct run_of_test *t = *state;
-	t->terminal.fd = 0;
+	share_terminal(t);
 	for (int i = 0; i < 3 * OBSERVATION_MAX_ACTS; i++) {
 		killer_cancel(&t->w, SIGINT, 0, 0, true);
 		pass_time(t, TEST_GRACE_US + US_PER_SEC);
@@ -273,6 +291,7 @@ int main(void)
 		RUN_TEST(test_the_second_request_kills),
 		RUN_TEST(test_a_request_while_a_limit_stops_it_kills),
 		RUN_TEST(test_ctrl_c_is_the_programs_own),
+		RUN_TEST(test_ctrl_c_is_passed_to_another_group),
 		RUN_TEST(test_ctrl_c_twice_kills),
 		RUN_TEST(test_ctrl_c_now_and_then_does_not),
 		RUN_TEST(test_the_last_act_is_always_recorded),

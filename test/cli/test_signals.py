@@ -10,7 +10,7 @@ import time
 import pytest
 
 from support import PYTHON, SHOWN, alive, descendants, helper, processes, run_time, seconds, wait_until
-from terminal import CONTROL_C, CONTROL_Z, Terminal
+from terminal import CONTROL_BACKSLASH, CONTROL_C, CONTROL_Z, Terminal
 
 # Of the caller's terminal; of one beside it; of one in place of it; of one with nobody at the other end.
 PLACES = {
@@ -276,6 +276,44 @@ def test_what_is_stopped_does_not_age(terminal):
     wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
     terminal.line("word")
     terminal.expect("got word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+LEADER = "bulkhead run timeout 300 sh -c 'echo ready; read x <go; exit 3'"  # timeout(1) makes a group of its own
+
+
+def waiting_leader(terminal):
+    go = terminal.bulkhead.cwd / "go"
+    os.mkfifo(go)
+    terminal.bulkhead.own(go)
+    terminal.shell()
+    terminal.command(LEADER)
+    terminal.expect("ready")
+    return go
+
+
+@pytest.mark.parametrize("key, status", [(CONTROL_C, 130), (CONTROL_BACKSLASH, 131)], ids=["int", "quit"])
+def test_a_program_in_another_group_is_told_what_is_typed(terminal, key, status):
+    waiting_leader(terminal)
+    terminal.type(key)
+    terminal.command("echo status $?")
+    terminal.expect(f"status {status}")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+def test_a_program_in_another_group_is_stopped_and_resumed(terminal):
+    go = waiting_leader(terminal)
+    for _ in range(3):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        terminal.command("fg")
+        terminal.expect("bulkhead run")
+        wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    go.write_text("go\n")
     terminal.command("echo status $?")
     terminal.expect("status 3")
     terminal.command("exit 0")
