@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 
 #include "jail/box.h"
@@ -144,10 +145,21 @@ static const struct {
 	[MAKER_PAYLOAD] = {GO_READY, clone_payload},
 };
 
+/*
+ * In the caller's process group, of which all get SIGTTIN when a program that has just begun reads in
+ * the background: stopped, we would keep the supervisor, who waits for our end, from being so too. The
+ * others that stop are blocked in it.
+ */
+static int block_stop_for_reading(void)
+{
+	uint64_t set = 1ull << (SIGTTIN - 1);
+	return sys_rt_sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int maker_main(void *data)
 {
 	struct new_box *box = data;
-	if (bind_to_supervisor(box) < 0)
+	if (block_stop_for_reading() < 0 || bind_to_supervisor(box) < 0)
 		return 1;
 	for (size_t step = 0; step < MAKER_COUNT_; step++) {
 		long r = wait_for(box, work[step].after);

@@ -78,7 +78,7 @@ static void let_go_on(struct foreground *f)
 		proc_stat_read(-1, s->payload, &stat);
 	if (known && stat.state != 'T' && stat.state != 't')
 		return;
-	if (!terminal_stop_is_pending()) /* else it has been stopped anew meanwhile */
+	if (!terminal_stop_is_pending(&f->terminal)) /* else it has been stopped anew meanwhile */
 		subject_signal(s, SIGCONT);
 }
 
@@ -156,6 +156,8 @@ void signals_act_on_early(struct foreground *f)
 		pass_on(f, early.cancel); /* the terminal's own may have come before the process */
 	if (early.cancel)
 		killer_cancel(&f->watch, early.cancel, early.pid, early.uid, early.from_terminal);
+	if (terminal_is_shared(&f->terminal) && terminal_stop_is_pending(&f->terminal))
+		pass_on(f, SIGTSTP); /* likewise */
 	on_child(f); /* it may have stopped itself already */
 }
 

@@ -10,12 +10,25 @@
 #include "base/fd.h"
 #include "base/time.h"
 
+/*
+ * Who reads in the background has the kernel stop its whole group. We stop when the payload has,
+ * so that the time is known to be none of its own, and to be sure that it has.
+ */
+static void block_stop_for_reading(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 void terminal_open(struct terminal *t)
 {
 	*t = (struct terminal){.fd = -1, .group = getpgrp()};
 	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (t->fd < 0)
 		return;
+	block_stop_for_reading();
 	t->leader = getsid(0) == getpid();
 	t->foreground = tcgetpgrp(t->fd) == t->group;
 	/* who is not the last of a pipeline does not own the screen: a pager has it, in modes of its own */
@@ -39,16 +52,25 @@ void terminal_note_stop(struct terminal *t)
 	t->told_to_stop = true;
 }
 
-bool terminal_stop_is_pending(void)
+/* What was pending since has not stopped the program if we are in the foreground by now. */
+static bool is_in_background(const struct terminal *t)
+{
+	return terminal_is_shared(t) && tcgetpgrp(t->fd) != t->group;
+}
+
+bool terminal_stop_is_pending(const struct terminal *t)
 {
 	sigset_t pending;
-	return sigpending(&pending) == 0 && sigismember(&pending, SIGTSTP) == 1;
+	if (sigpending(&pending) < 0)
+		return false;
+	bool access = sigismember(&pending, SIGTTIN) == 1 || sigismember(&pending, SIGTTOU) == 1;
+	return sigismember(&pending, SIGTSTP) == 1 || (access && is_in_background(t));
 }
 
 bool terminal_may_stop(const struct terminal *t)
 {
 	pid_t parent = getppid();
-	return t->told_to_stop || terminal_stop_is_pending() ||
+	return t->told_to_stop || terminal_stop_is_pending(t) ||
 		(getsid(parent) == getsid(0) && getpgid(parent) != getpgrp());
 }
 

@@ -35,6 +35,7 @@ struct terminal {
 	struct termios modes;
 };
 
+/* Look for it. If there is one, SIGTTIN is blocked from now on. */
 void terminal_open(struct terminal *t);
 /* True if the payload has the terminal, too. */
 bool terminal_is_shared(const struct terminal *t);
@@ -46,11 +47,15 @@ bool terminal_is_shared(const struct terminal *t);
 bool terminal_told_all(const struct terminal *t, pid_t payload, int sig);
 /* The kernel has sent us SIGTSTP. */
 void terminal_note_stop(struct terminal *t);
-/* True if the kernel has, and it has not been read yet. */
-bool terminal_stop_is_pending(void);
 /*
- * True if our stopping is somebody's wish or will be seen to: it has been typed, or our parent is a
- * shell that has made a job of us.
+ * True if the kernel has, and it has not been read yet; or if it has sent SIGTTIN or SIGTTOU, since
+ * one of our group needs the terminal, which is in the foreground. Those are blocked and never read:
+ * a SIGCONT takes them away.
+ */
+bool terminal_stop_is_pending(const struct terminal *t);
+/*
+ * True if our stopping is somebody's wish or will be seen to: it has been typed, the kernel has told
+ * our group for want of the terminal, or our parent is a shell that has made a job of us.
  */
 bool terminal_may_stop(const struct terminal *t);
 /*

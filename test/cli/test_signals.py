@@ -282,6 +282,39 @@ def test_what_is_stopped_does_not_age(terminal):
     terminal.end()
 
 
+@pytest.mark.slow
+def test_what_waits_for_the_terminal_does_not_age(terminal):
+    """In the background, where the kernel stops whoever reads."""
+    terminal.shell()
+    terminal.command(f"bulkhead run --timeout {run_time(2)} sh -c 'read x; echo got $x; exit 3' &")
+    wait_until(lambda: list(descendants(terminal.process.pid).values()).count("T") >= 2, what="a stopped job")
+    time.sleep(seconds(2.5))
+    terminal.command("fg")
+    terminal.expect("exit 3'")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.line("word")
+    terminal.expect("got word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+@pytest.mark.parametrize("program", ["stty sane", "sh -c \"read x\""], ids=["writes", "reads"])
+def test_a_script_in_the_background_is_stopped_with_all(terminal, program):
+    terminal.shell()
+    terminal.command(f"sh -c 'bulkhead run {program}; echo ended with $?' &")
+    wait_until(lambda: list(descendants(terminal.process.pid).values()).count("T") >= 3, what="all stopped")
+    terminal.command("fg")
+    terminal.expect("ended with")
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    if "read" in program:
+        terminal.line("word")
+    terminal.expect("ended with 0")
+    terminal.command("exit 0")
+    terminal.end()
+
+
 LEADER = "bulkhead run timeout 300 sh -c 'echo ready; read x <go; exit 3'"  # timeout(1) makes a group of its own
 
 

@@ -438,6 +438,41 @@ def test_a_resumed_program_is_told_once(bulkhead, terminal):
     terminal.end()
 
 
+RESTORING = """
+import os, signal, termios
+told, tell = os.pipe()
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)
+signal.signal(signal.SIGCONT, lambda *_: None)
+signal.siginterrupt(signal.SIGCONT, False)
+modes = termios.tcgetattr(0)
+print("begin", flush=True)
+count = 0
+while True:
+    count += len(os.read(told, 100))
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    print(f"continued {count} in all", flush=True)
+"""
+
+
+def test_a_program_stopped_anew_in_the_background_stays_so(bulkhead, terminal):
+    """One that changes the modes of a terminal that it has no more; each round is to have two CONTs at most."""
+    bulkhead.file("restoring", RESTORING)
+    terminal.shell()
+    terminal.command("bulkhead run python3 restoring")
+    terminal.expect("begin")
+    for i in range(1, 11):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        terminal.command("bg; until jobs | grep -q Stopped; do sleep 0.02; done; echo again$((1))")
+        terminal.expect("again1")
+        terminal.command("fg")
+        assert int(terminal.expect(r"continued (\d+) in all")[1]) <= 2 * i
+    terminal.type(CONTROL_C)
+    terminal.command("exit 0")
+    terminal.end()
+
+
 # ---- a terminal of its own, for a caller without one ----
 
 
