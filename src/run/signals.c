@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "run/foreground.h"
@@ -82,6 +83,26 @@ static void let_go_on(struct foreground *f)
 		subject_signal(s, SIGCONT);
 }
 
+/*
+ * With a terminal of the program's own, and stdin none: a Ctrl-Z in the caller's is no byte of the
+ * input, but a signal, which has come to us alone. False if there was none.
+ */
+static bool stop_as_told(struct foreground *f, uint64_t *ret_stopped_us)
+{
+	uint64_t before = time_monotonic_us();
+	sigset_t cont;
+	if (!f->terminal.told_to_stop)
+		return false;
+	f->terminal.told_to_stop = false;
+	terminal_stop_as_told();
+	/* the CONT that has ended it is not to be passed on twice */
+	sigemptyset(&cont);
+	sigaddset(&cont, SIGCONT);
+	sigtimedwait(&cont, NULL, &(struct timespec){0});
+	*ret_stopped_us = time_monotonic_us() - before;
+	return true;
+}
+
 static void on_child(struct foreground *f)
 {
 	struct watch *w = &f->watch;
@@ -99,7 +120,7 @@ static void on_child(struct foreground *f)
 		return;
 	if (!tty)
 		terminal_stop_self(&f->terminal, &stopped_us);
-	else if (!relay_suspend(&f->relay, &stopped_us))
+	else if (!relay_suspend(&f->relay, &stopped_us) && !stop_as_told(f, &stopped_us))
 		return;
 	w->stopped_us += stopped_us;
 	f->output.last_us += stopped_us;

@@ -116,6 +116,16 @@ void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us)
 		give_terminal_to(t, had);
 }
 
+void terminal_stop_as_told(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL); /* here it is done, or not */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 void terminal_close(struct terminal *t, bool killed)
 {
 	if (t->fd < 0)

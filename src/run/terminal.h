@@ -64,6 +64,11 @@ bool terminal_may_stop(const struct terminal *t);
  */
 void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us);
 /*
+ * Stop this process, in which SIGTSTP is blocked, as that would: until it is continued; not at all
+ * in an orphaned process group, where nobody would continue it, or if its caller ignores the signal.
+ */
+void terminal_stop_as_told(void);
+/*
  * Take the terminal back, and its modes when @killed left the program no chance to; but for one
  * whose output goes elsewhere, as into a pager, whose modes they may be.
  */

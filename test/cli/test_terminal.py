@@ -403,7 +403,8 @@ def test_a_program_that_stops_itself_is_a_stopped_job(bulkhead, terminal, own):
 
 
 COUNTING = """
-import os, select, signal
+import os, select, signal, sys
+source = os.open(sys.argv[1], os.O_RDWR) if sys.argv[1:] else 0
 told, tell = os.pipe()
 os.set_blocking(tell, False)
 signal.set_wakeup_fd(tell)
@@ -411,11 +412,11 @@ signal.signal(signal.SIGCONT, lambda *_: None)
 print("begin", flush=True)
 count = 0
 while True:
-    ready = select.select([0, told], [], [])[0]
+    ready = select.select([source, told], [], [])[0]
     if told in ready:
         count += len(os.read(told, 100))
         print("continued", flush=True)
-    elif 0 in ready and input() == "end":
+    elif os.read(source, 100) == b"end\\n":
         break
 print(f"continued {count} in all")
 """
@@ -435,6 +436,43 @@ def test_a_resumed_program_is_told_once(bulkhead, terminal):
     terminal.line("end")
     terminal.expect("continued 10 in all")
     terminal.command("exit")
+    terminal.end()
+
+
+def counting_elsewhere(bulkhead):
+    """It reads a named pipe: stdin is none of its terminal."""
+    bulkhead.file("counting", COUNTING)
+    go = bulkhead.cwd / "go"
+    os.mkfifo(go)
+    bulkhead.own(go)
+    return go
+
+
+def test_control_z_where_stdin_is_elsewhere(bulkhead, terminal):
+    """Is none of the input of a program with a terminal of its own, and stops it all the same."""
+    go = counting_elsewhere(bulkhead)
+    terminal.shell()
+    terminal.command("bulkhead run -t python3 counting go </dev/null")
+    terminal.expect("begin")
+    for _ in range(5):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        terminal.command("fg")
+        terminal.expect("continued")
+    go.write_text("end\n")
+    terminal.expect("continued 5 in all")
+    terminal.command("exit")
+    terminal.end()
+
+
+def test_control_z_where_nobody_would_resume_it(bulkhead, terminal):
+    go = counting_elsewhere(bulkhead)
+    terminal.start("run", "-t", "python3", "counting", "go", stdin=subprocess.DEVNULL)
+    terminal.expect("begin")
+    terminal.type(CONTROL_Z)
+    terminal.expect("continued")
+    go.write_text("end\n")
+    terminal.expect("continued 1 in all")
     terminal.end()
 
 
