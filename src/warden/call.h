@@ -23,8 +23,8 @@
  *   CALL_WAITING                   └─► CALL_RELEASING ─► let go: over
  *
  * WAITING: another thread of the same process is in flight, or too much of the same run is; it becomes RECEIVED again when
- * one of these is over. SEIZED and
- * what follows are in flight: the task is traced by us, and has to be let go or reaped by us.
+ * one of these is over. SEIZED and what follows are in flight: the task is traced by us, and has to be let go or reaped by
+ * us. KILLED is also what was killed by somebody else as it was to be let go.
  */
 enum call_state {
 	CALL_RECEIVED,
@@ -64,7 +64,7 @@ struct call {
 	struct exec_event event;
 	bool told; /* once is enough */
 	size_t bytes; /* of the arena, since it is in flight */
-	bool held; /* by a former call of its that is over: it is seized already */
+	bool held; /* not in flight, but its task is seized: by a former call of its that is over */
 };
 
 /* All calls there are: unused ones are used again. */

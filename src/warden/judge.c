@@ -63,12 +63,14 @@ int judge_know_box(struct judge *j, const struct call *call)
 	return 0;
 }
 
-void judge_identify(struct judge *j, struct call *call)
+int judge_identify(struct judge *j, struct call *call)
 {
 	if (call->ids.pid > 0)
-		return;
-	if (task_ids(j->finder.proc, call->notify.tid, &call->ids) < 0)
+		return 0;
+	int r = task_ids(j->finder.proc, call->notify.tid, &call->ids);
+	if (r < 0)
 		call->ids = (struct task_ids){.pid = call->notify.tid};
+	return r;
 }
 
 void judge_detail(struct judge *j, struct call *call)

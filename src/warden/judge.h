@@ -41,8 +41,11 @@ enum judge_result {
  * bulkhead's own code runs there. 0 or -errno.
  */
 int judge_know_box(struct judge *j, const struct call *call);
-/* Of which process the caller is a thread: call->ids; for one that is gone already, its own number. */
-void judge_identify(struct judge *j, struct call *call);
+/*
+ * Of which process the caller is a thread: call->ids. 0, or -errno (ESRCH, ENOENT: it is gone; EMFILE …): then it is its
+ * own number.
+ */
+int judge_identify(struct judge *j, struct call *call);
 /* What nobody needs to judge it: working directory, number in the box, parent. Whatever is not known yet. */
 void judge_detail(struct judge *j, struct call *call);
 /* Fills in what is known of files, argv, event and judgement. */

@@ -98,9 +98,31 @@ void docket_drop(struct docket *d, struct slot *slot)
 	d->last = at;
 }
 
-/* Those that waited for it have their turn, and it is forgotten. */
+static void set_in_flight(struct call *call, bool is)
+{
+	_Atomic uint64_t *n = &call->slot->board->in_flight;
+	if (is)
+		atomic_fetch_add_explicit(n, 1, memory_order_release);
+	else
+		atomic_fetch_sub_explicit(n, 1, memory_order_release);
+}
+
+/* As long as a task is traced by us there is a call in flight for it; and one only for each process. */
+static void set_held(struct docket *d, struct call *call, enum call_state state)
+{
+	call->state = state;
+	call->held = false;
+	calls_add(d->calls, call);
+}
+
+/* Those that waited for it have their turn, and it is forgotten; but if it is held it is in flight until it has stopped. */
 static void finish(struct docket *d, struct call *call)
 {
+	if (call->held) {
+		set_in_flight(call, true);
+		set_held(d, call, CALL_RELEASING);
+		return;
+	}
 	while (call->waiting) {
 		struct call *next = call->waiting;
 		call->waiting = next->next;
@@ -167,25 +189,31 @@ static void cannot_look(struct docket *d, struct call *call)
 	cannot(d, call, "a caller that cannot be looked at", "it is beyond the warden's rights");
 }
 
-static void set_in_flight(struct call *call, bool is)
-{
-	_Atomic uint64_t *n = &call->slot->board->in_flight;
-	if (is)
-		atomic_fetch_add_explicit(n, 1, memory_order_release);
-	else
-		atomic_fetch_sub_explicit(n, 1, memory_order_release);
-}
-
 /*
  * Interrupted before it is answered, the task stops behind its call whatever comes of that, and does nothing in between.
  * Linux before 5.19 would take that for the end of the call: there it is interrupted afterwards, and may be in its
- * next call by then (take_over()).
+ * next call by then (take_over()). One that cannot be interrupted is not ours, and must not be told to go on.
  */
+static bool is_seized(struct docket *d, struct call *call)
+{
+	pid_t tid = call->notify.tid;
+	return (call->held || seize_in_time(tid) == 0) &&
+		(!d->interrupt_first || ptrace_interrupt(tid) == 0);
+}
+
+/* Whose thread it is has to be known before it is held. */
+static void cannot_identify(struct docket *d, struct call *call, int errnum)
+{
+	call->event.why = arena_strdup(&call->arena, errno_text(errnum));
+	if (d->judge->enforce)
+		answer(d, call, EXEC_FAILED, errnum);
+	else
+		let_go_on(d, call, EXEC_STARTED);
+}
+
 static int let_execute(struct docket *d, struct call *call)
 {
 	pid_t tid = call->notify.tid;
-	if (d->interrupt_first)
-		ptrace_interrupt(tid);
 	int r = notify_continue(call->slot->listener, call->notify.id);
 	if (!d->interrupt_first)
 		ptrace_interrupt(tid);
@@ -195,17 +223,19 @@ static int let_execute(struct docket *d, struct call *call)
 /* What is asked for the record alone is asked while the kernel is at it. */
 static void hold(struct docket *d, struct call *call)
 {
-	if (!call->held && seize_in_time(call->notify.tid) < 0) {
+	if (!is_seized(d, call)) {
 		cannot(d, call, "a caller that cannot be held at its exec",
 			"it is traced by somebody else, or runs a program that is not readable");
 		return;
 	}
 	call->state = CALL_SEIZED;
 	set_in_flight(call, true);
-	/* it may be another task by now: then it is stopped for a moment, and let go */
-	call->state = let_execute(d, call) == 0 ? CALL_CONTINUED : CALL_RELEASING;
-	judge_identify(d->judge, call);
-	calls_add(d->calls, call);
+	bool goes_on = let_execute(d, call) == 0;
+	if (!goes_on) { /* it may be another task by now: then it is stopped for a moment, and let go */
+		call->ids.pid = 0;
+		judge_identify(d->judge, call);
+	}
+	set_held(d, call, goes_on ? CALL_CONTINUED : CALL_RELEASING);
 	judge_detail(d->judge, call);
 	call->bytes = arena_size(&call->arena);
 	call->slot->held_bytes += call->bytes;
@@ -261,7 +291,7 @@ static void take_over(struct docket *d, struct call *former, struct call *call)
 		tell(d, former, EXEC_FAILED);
 	}
 	land(d, former);
-	call->held = true;
+	call->held = ptrace_interrupt(call->notify.tid) == 0;
 	begin(d, call);
 }
 
@@ -285,9 +315,12 @@ bool docket_next(struct docket *d)
 		cannot_look(d, call);
 		return true;
 	}
-	/* with nothing in flight there is time for this until the kernel has been told to go on */
-	if (d->calls->n_in_flight > 0 || !call->slot->payload)
-		judge_identify(d->judge, call);
+	/* before it is held: then notify_valid() vouches for it, and later its number may be another's (find_reported()) */
+	int r = judge_identify(d->judge, call);
+	if (r < 0) {
+		cannot_identify(d, call, -r);
+		return true;
+	}
 	if (!call->slot->payload)
 		call->slot->payload = call->ids.pid;
 	struct call *other = calls_by_process(d->calls, call->ids.pid);
@@ -320,6 +353,15 @@ static bool is_restarted(const struct ptrace_regs *regs)
 	return result >= 512 && result <= 516;
 }
 
+/* One that cannot be let go was killed by somebody else since: its end is still to come, and nobody else's is it. */
+static void let_go(struct docket *d, struct call *call, pid_t tid, int sig)
+{
+	if (ptrace_detach(tid, sig) == 0)
+		land(d, call);
+	else
+		call->state = CALL_KILLED;
+}
+
 static void stopped(struct docket *d, struct call *call, pid_t tid, int sig)
 {
 	struct ptrace_regs regs;
@@ -331,8 +373,7 @@ static void stopped(struct docket *d, struct call *call, pid_t tid, int sig)
 			say_why_failed(call, &regs);
 		tell(d, call, EXEC_FAILED);
 	}
-	ptrace_detach(tid, sig);
-	land(d, call);
+	let_go(d, call, tid, sig);
 }
 
 static void executed(struct docket *d, struct call *call, pid_t pid)
@@ -342,8 +383,7 @@ static void executed(struct docket *d, struct call *call, pid_t pid)
 	if (ours)
 		tell(d, call, right ? EXEC_STARTED : EXEC_KILLED);
 	if (right || !d->judge->enforce) {
-		ptrace_detach(pid, 0);
-		land(d, call);
+		let_go(d, call, pid, 0);
 	} else {
 		call->state = CALL_KILLED;
 		sys_kill(pid, SIGKILL); /* no other's: it is our tracee until we have reaped it */
@@ -359,15 +399,32 @@ static void gone(struct docket *d, struct call *call)
 	land(d, call);
 }
 
-/* Whose exec stop it is: a thread that was not the first takes the process's id. */
+/*
+ * A thread that executes and was not the first takes the process's number as soon as the others are gone: what is
+ * reported from then on, its end too, is reported of that. Its former number may be another's at once.
+ */
+static struct call *find_reported(struct docket *d, pid_t tid)
+{
+	struct call *call = calls_by_tid(d->calls, tid);
+	if (call)
+		return call;
+	call = calls_by_process(d->calls, tid);
+	if (!call)
+		return NULL;
+	pid_t former = call->notify.tid;
+	bool moved = calls_by_tid(d->calls, former) != call || ptrace_interrupt(former) == -ESRCH;
+	return moved ? call : NULL;
+}
+
+/* Whose exec stop it is: there the kernel says which number it had. */
 static struct call *find_executed(struct docket *d, pid_t pid)
 {
 	pid_t former = pid;
 	struct call *call = calls_by_tid(d->calls, pid);
-	if (call || ptrace_former_tid(pid, &former) < 0)
+	if (call)
 		return call;
-	call = calls_by_tid(d->calls, former);
-	if (!call)
+	call = calls_by_process(d->calls, pid);
+	if (!call || ptrace_former_tid(pid, &former) < 0 || former != call->notify.tid)
 		return NULL;
 	calls_remove(d->calls, call);
 	call->notify.tid = call->ids.pid = call->event.pid = pid;
@@ -380,7 +437,7 @@ void docket_report(struct docket *d, pid_t tid, int status)
 	int sig;
 	enum ptrace_report report = ptrace_report(status, &sig);
 	struct call *call =
-		report == PTRACE_REPORT_EXEC ? find_executed(d, tid) : calls_by_tid(d->calls, tid);
+		report == PTRACE_REPORT_EXEC ? find_executed(d, tid) : find_reported(d, tid);
 	if (report == PTRACE_REPORT_GONE && call)
 		gone(d, call);
 	else if (report == PTRACE_REPORT_EXEC && call)

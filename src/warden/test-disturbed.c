@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,6 +106,61 @@ static void test_threads(void **state)
 	assert_int_equal(board.killed, 0);
 	board = rig_run_body(EXEC_AUDIT, rules, exec_of_all_threads);
 	assert_int_equal(board.started, 30);
+}
+
+/* With no room for a stack the kernel ends it when nothing of the old image is left to return to. */
+static void *exec_without_room(void *unused)
+{
+	const struct rlimit room = {65536, 65536};
+	setrlimit(RLIMIT_AS, &room);
+	return exec_true(unused);
+}
+
+/* All but the thread that executes are gone by then, and it has the number of the first. */
+static int exec_of_a_thread_that_dies(void)
+{
+	const struct rlimit no_core = {0, 0};
+	CHECK(setrlimit(RLIMIT_CORE, &no_core) == 0);
+	for (int round = 0; round < 20; round++) {
+		int status;
+		pthread_t thread;
+		pid_t pid = fork();
+		if (pid == 0) {
+			pthread_create(&thread, NULL, exec_without_room, NULL);
+			if (round % 2)
+				syscall(SYS_exit, 0); /* of this thread: or it is gone before */
+			wait_for_ever(NULL);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	}
+	return 0;
+}
+
+/* At any point: before it has the first one's number, at its exec stop, or between these. */
+static int exec_of_a_thread_that_is_killed(void)
+{
+	for (int round = 0; round < 200; round++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(exec_of_a_thread());
+		for (int i = 0; i < round * 4; i++)
+			sched_yield();
+		kill(pid, SIGKILL);
+		CHECK(waitpid(pid, &status, 0) == pid);
+		CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : status == 0);
+	}
+	return 0;
+}
+
+static void test_threads_that_die(void **state)
+{
+	(void)state;
+	struct warden_board board = rig_run_body(EXEC_ENFORCE, rules, exec_of_a_thread_that_dies);
+	assert_int_equal(board.failed, 20);
+	assert_int_equal(board.started + board.killed, 0);
+	rig_run_body(EXEC_ENFORCE, rules, exec_of_a_thread_that_is_killed);
 }
 
 /* ---- signals ---- */
@@ -318,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vfork),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_threads_that_die),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_stopped_callers),
 		cmocka_unit_test(test_killed_callers),

@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "kernel/notify.h"
+#include "kernel/ptrace.h"
 #include "kernel/seccomp.h"
 #include "warden/test-rig.h"
 
@@ -150,6 +151,54 @@ static void test_calls_wait_for_room(void **state)
 	desk_fini(&desk);
 }
 
+/* ---- whose end it is ---- */
+
+static void be_in_flight(struct desk *desk, pid_t tid, pid_t process)
+{
+	const struct notify_call notify = {.tid = tid};
+	struct call *call = call_new(&desk->calls, &desk->slot, &notify);
+	assert_non_null(call);
+	call->state = CALL_RELEASING;
+	call->ids.pid = process;
+	calls_add(&desk->calls, call);
+}
+
+#define EXITED 0 /* a wait status */
+
+/* By the number of its thread, or by its process's when that one has left its number, and not by another task's. */
+static void test_ends_are_told_apart(void **state)
+{
+	(void)state;
+	struct warden_board board = {0};
+	struct caller nobody = {.listener = -1};
+	struct desk desk;
+	const pid_t process = 0x7ffffffe, other = 0x7ffffffd; /* nobody's */
+	pid_t ours = fork();
+	if (ours == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(ptrace_seize(ours), 0);
+	desk_init(&desk, &nobody);
+	desk.slot.board = &board;
+	be_in_flight(&desk, ours, process);
+	docket_report(&desk.docket, process, EXITED);
+	assert_int_equal(desk.calls.n_in_flight, 1); /* its thread is there */
+	be_in_flight(&desk, ours, other);
+	docket_report(&desk.docket, process, EXITED);
+	assert_null(calls_by_process(&desk.calls, process)); /* and now it is another's */
+	assert_int_equal(calls_by_tid(&desk.calls, ours)->ids.pid, other);
+	be_in_flight(&desk, getpid(), process);
+	docket_report(&desk.docket, process, EXITED);
+	assert_null(calls_by_process(&desk.calls, process)); /* nobody's that we trace */
+	assert_int_equal(kill(ours, SIGKILL), 0);
+	assert_int_equal(waitpid(ours, NULL, __WALL), ours);
+	docket_report(&desk.docket, ours, EXITED);
+	assert_int_equal(desk.calls.n_in_flight, 0);
+	desk_fini(&desk);
+}
+
 /* ---- a warden's ---- */
 
 #define CALLERS 48
@@ -202,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_have_a_limit),
 		cmocka_unit_test(test_calls_wait_for_room),
+		cmocka_unit_test(test_ends_are_told_apart),
 		cmocka_unit_test(test_much_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,7 @@ mtype:task_state task[TASKS] = TASK_NONE;
 bool traced[TASKS]; /* seized, with EXITKILL */
 bool interrupted[TASKS]; /* a stop is asked for */
 bool news[TASKS]; /* for the tracer: a stop, a death */
+bool renumbered[TASKS]; /* it had its process's number when it ended */
 bool genuine[TASKS]; /* the new image is what had been judged */
 bool verified[TASKS]; /* the warden has found that out, at the exec stop */
 bool term[TASKS]; /* TERM is pending */
@@ -219,6 +220,10 @@ end:	/* a run that was never started */
 		if
 		:: task[t] = TASK_RUNS /* ENOENT, EACCES, … */
 		:: task[t] = TASK_HANGS /* in a file system that does not answer */
+		:: true -> /* there is no room for the new image, and the old one is no more */
+			end_other_threads(t);
+			die(t);
+			renumbered[t] = true
 		:: true ->
 			if
 			:: genuine[t] = true
@@ -440,7 +445,14 @@ inline look(t)
 #ifndef BROKEN_NO_REAPING
 			traced[t] = false;
 #endif
+#ifdef BROKEN_NUMBERS_ARE_KEPT
+			if
+			:: renumbered[t]
+			:: else -> land(t)
+			fi
+#else
 			land(t)
+#endif
 		:: task[t] == TASK_STOPPED -> detach(t); land(t)
 		:: task[t] == TASK_EXEC_STOP && genuine[t] ->
 			verified[t] = true;
