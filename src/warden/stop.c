@@ -376,10 +376,23 @@ static void stopped(struct docket *d, struct call *call, pid_t tid, int sig)
 	let_go(d, call, tid, sig);
 }
 
+/* Somebody else's SIGKILL takes it out of its stop, and nothing else does. */
+static bool has_left_its_stop(pid_t pid)
+{
+	pid_t former;
+	return ptrace_former_tid(pid, &former) == -ESRCH;
+}
+
 static void executed(struct docket *d, struct call *call, pid_t pid)
 {
 	bool ours = call->state == CALL_CONTINUED;
 	bool right = !ours || judge_image(d->judge, call, pid);
+	if (!right &&
+		has_left_its_stop(pid)) { /* what was seen is not what it became: gone() tells */
+		call->event.real_executable = NULL;
+		call->event.real_argv = (struct strv){0};
+		return;
+	}
 	if (ours)
 		tell(d, call, right ? EXEC_STARTED : EXEC_KILLED);
 	if (right || !d->judge->enforce) {

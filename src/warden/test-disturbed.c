@@ -137,14 +137,20 @@ static int exec_of_a_thread_that_dies(void)
 	return 0;
 }
 
-/* At any point: before it has the first one's number, at its exec stop, or between these. */
-static int exec_of_a_thread_that_is_killed(void)
+static int run_here(void)
+{
+	exec_true(NULL);
+	return 1;
+}
+
+/* At any point: before it has the first one's number, at its exec stop, or between these; or it is the only thread. */
+static int execs_that_are_killed(void)
 {
 	for (int round = 0; round < 200; round++) {
 		int status;
 		pid_t pid = fork();
 		if (pid == 0)
-			_exit(exec_of_a_thread());
+			_exit(round % 4 ? exec_of_a_thread() : run_here());
 		for (int i = 0; i < round * 4; i++)
 			sched_yield();
 		kill(pid, SIGKILL);
@@ -160,7 +166,9 @@ static void test_threads_that_die(void **state)
 	struct warden_board board = rig_run_body(EXEC_ENFORCE, rules, exec_of_a_thread_that_dies);
 	assert_int_equal(board.failed, 20);
 	assert_int_equal(board.started + board.killed, 0);
-	rig_run_body(EXEC_ENFORCE, rules, exec_of_a_thread_that_is_killed);
+	/* somebody else's kill is none of the warden's */
+	board = rig_run_body(EXEC_ENFORCE, rules, execs_that_are_killed);
+	assert_int_equal(board.killed, 0);
 }
 
 /* ---- signals ---- */

@@ -2,7 +2,9 @@
 #include "warden/stop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/ptrace.h>
 #include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -153,12 +155,12 @@ static void test_calls_wait_for_room(void **state)
 
 /* ---- whose end it is ---- */
 
-static void be_in_flight(struct desk *desk, pid_t tid, pid_t process)
+static void be_in_flight(struct desk *desk, pid_t tid, pid_t process, enum call_state state)
 {
 	const struct notify_call notify = {.tid = tid};
 	struct call *call = call_new(&desk->calls, &desk->slot, &notify);
 	assert_non_null(call);
-	call->state = CALL_RELEASING;
+	call->state = state;
 	call->ids.pid = process;
 	calls_add(&desk->calls, call);
 }
@@ -182,14 +184,14 @@ static void test_ends_are_told_apart(void **state)
 	assert_int_equal(ptrace_seize(ours), 0);
 	desk_init(&desk, &nobody);
 	desk.slot.board = &board;
-	be_in_flight(&desk, ours, process);
+	be_in_flight(&desk, ours, process, CALL_RELEASING);
 	docket_report(&desk.docket, process, EXITED);
 	assert_int_equal(desk.calls.n_in_flight, 1); /* its thread is there */
-	be_in_flight(&desk, ours, other);
+	be_in_flight(&desk, ours, other, CALL_RELEASING);
 	docket_report(&desk.docket, process, EXITED);
 	assert_null(calls_by_process(&desk.calls, process)); /* and now it is another's */
 	assert_int_equal(calls_by_tid(&desk.calls, ours)->ids.pid, other);
-	be_in_flight(&desk, getpid(), process);
+	be_in_flight(&desk, getpid(), process, CALL_RELEASING);
 	docket_report(&desk.docket, process, EXITED);
 	assert_null(calls_by_process(&desk.calls, process)); /* nobody's that we trace */
 	assert_int_equal(kill(ours, SIGKILL), 0);
@@ -197,6 +199,54 @@ static void test_ends_are_told_apart(void **state)
 	docket_report(&desk.docket, ours, EXITED);
 	assert_int_equal(desk.calls.n_in_flight, 0);
 	desk_fini(&desk);
+}
+
+static void execute_when_told(int talk)
+{
+	char byte;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(talk, &byte, 1) == 1)
+		execl("/bin/true", "true", NULL);
+	_exit(9);
+}
+
+/* Somebody else kills it while it stands there: that is no doing of ours, whatever cannot be read of it any more. */
+static void test_killed_at_its_stop(void **state)
+{
+	(void)state;
+	struct warden_board board = {0};
+	struct caller nobody = {.listener = -1};
+	struct desk desk;
+	int ends[2], status;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		execute_when_told(ends[1]);
+	assert_int_equal(ptrace_seize(pid), 0);
+	assert_int_equal(write(ends[0], "", 1), 1);
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	assert_int_equal(status >> 16, PTRACE_EVENT_EXEC);
+	desk_init(&desk, &nobody);
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	judge_init(&desk.judge, proc);
+	desk.judge.enforce = true;
+	desk.slot.board = &board;
+	desk.slot.audit.fd = desk.slot.hint.fd = -1;
+	be_in_flight(&desk, pid, pid, CALL_CONTINUED);
+	calls_by_tid(&desk.calls, pid)->predicted = true;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	docket_report(&desk.docket, pid, status);
+	assert_int_equal(board.killed, 0);
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	docket_report(&desk.docket, pid, status);
+	assert_int_equal(board.killed, 0);
+	assert_int_equal(board.failed, 1);
+	assert_int_equal(desk.calls.n_in_flight, 0);
+	judge_fini(&desk.judge);
+	desk_fini(&desk);
+	close(proc);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* ---- a warden's ---- */
@@ -252,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_calls_have_a_limit),
 		cmocka_unit_test(test_calls_wait_for_room),
 		cmocka_unit_test(test_ends_are_told_apart),
+		cmocka_unit_test(test_killed_at_its_stop),
 		cmocka_unit_test(test_much_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
