@@ -9,7 +9,7 @@
  * would take for a denied command is that command. What has a name of its own is not corrected.
  */
 
-/* In every git: one of these may be more like it than the denied one. */
+/* In every git: one of these may be as much like it as the denied one, or more. */
 static const char always[] =
 	" add am annotate apply archive bisect blame branch bundle cat-file check-attr checkout "
 	"cherry cherry-pick clean clone commit commit-tree config describe diff diff-files "
@@ -82,12 +82,13 @@ static unsigned distance(const char *from, size_t n, const char *to, size_t m)
 	return last[m];
 }
 
-/* Is none of those that are always there more like @arg than @limit? */
-static bool is_nearest(const char *arg, size_t n, unsigned limit)
+/* Is none of the others that are always there as much like @arg as @word is? Where two are, git runs neither. */
+static bool is_nearest(const char *arg, size_t n, const char *word, unsigned limit)
 {
 	for (const char *p = always + 1; *p;) {
 		size_t m = strcspn(p, " ");
-		if (distance(arg, n, p, m) < limit)
+		bool other = strlen(word) != m || memcmp(p, word, m) != 0;
+		if (other && distance(arg, n, p, m) <= limit)
 			return false;
 		p += m + 1;
 	}
@@ -100,5 +101,5 @@ bool exec_git_corrects(const char *arg, const char *word)
 	if (n == 0 || n > MAX_WORD || is_in(always, arg) || is_in(others, arg))
 		return false;
 	unsigned limit = distance(arg, n, word, strlen(word));
-	return limit < ENOUGH && is_nearest(arg, n, limit);
+	return limit < ENOUGH && is_nearest(arg, n, word, limit);
 }
