@@ -195,7 +195,7 @@ int caller_read(pid_t tid, const struct caller_exec *x, struct arena *a, const c
 	return r < 0 ? r : read_argv(&w, x->argv);
 }
 
-#define NAME_SIZE 16u
+#define NAME_SIZE 32u
 
 static const char *name_in(const char text[NAME_SIZE], const char *const *names)
 {

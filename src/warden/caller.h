@@ -38,7 +38,7 @@ int caller_read(pid_t tid, const struct caller_exec *x, struct arena *a, const c
 	struct strv *ret_argv);
 
 /*
- * Does the environment at @address set one of @names ("LD_PRELOAD")? At most 15 bytes each, NULL-terminated. *ret:
+ * Does the environment at @address set one of @names ("LD_PRELOAD")? At most 31 bytes each, NULL-terminated. *ret:
  * which; NULL: none. 0 or -errno.
  */
 int caller_environment(pid_t tid, uint64_t address, const char *const *names, const char **ret);

@@ -139,12 +139,14 @@ static bool runs(struct judge *j, const struct image *image, const struct call_f
 
 static const char *const variables[] = {
 	/* what makes interpreters run somebody else's code before, or instead of, the script's */
-	"PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "BASH_ENV", "ENV", "PERL5LIB", "PERL5OPT",
-	"PERL5DB", "RUBYLIB", "RUBYOPT", "NODE_OPTIONS", "NODE_PATH", "LUA_INIT", "PHPRC",
+	"PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX", "BASH_ENV", "ENV",
+	"PERL5LIB", "PERLLIB", "PERL5OPT", "PERL5DB", "RUBYLIB", "RUBYOPT", "NODE_OPTIONS",
+	"NODE_PATH", "LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4", "LUA_INIT_5_5",
+	"PHPRC", "PHP_INI_SCAN_DIR",
 	/* what makes the loader, or a library that many programs have, do it */
 	"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH", "OPENSSL_CONF",
 	"OPENSSL_ENGINES", "OPENSSL_MODULES", NULL};
-#define N_OF_INTERPRETERS 14
+#define N_OF_INTERPRETERS 21
 
 const char *const *judge_variables(const struct call *call)
 {

@@ -172,7 +172,8 @@ def test_script_that_is_mounted_where_the_box_writes(bulkhead):
     assert r.out == "tool ran\n" and (bulkhead.cwd / "y").exists()
 
 
-@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE", "ENV", "BASH_ENV", "PERL5OPT", "NODE_OPTIONS", "PHPRC"])
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX", "ENV", "BASH_ENV", "PERL5OPT",
+                                  "PERLLIB", "NODE_OPTIONS", "LUA_INIT_5_4", "PHPRC", "PHP_INI_SCAN_DIR"])
 def test_interpreters_variables_where_all_is_denied(bulkhead, name):
     """They are a script's matter alone; and a policy that allows by default has no say in it."""
     tool, allowing = tool_policy(bulkhead)
