@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,11 +156,24 @@ struct head {
 };
 _Static_assert(IDENTITY_HEAD == SHEBANG_HEAD, "what the kernel looks at");
 
-/* A program whose system calls the filter kills anyhow: its registers would not be what we read either. */
-static bool is_narrow(const struct head *head)
+#if defined(__x86_64__)
+#define OUR_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define OUR_MACHINE EM_AARCH64
+#endif
+
+/*
+ * A program whose system calls the filter kills anyhow: its registers would not be what we read either. Or one that only an
+ * emulator can run: where binfmt_misc has one, that is what would stand at the exec stop, and be killed there.
+ */
+static bool is_foreign(const struct head *head)
 {
-	return head->size >= EI_NIDENT && memcmp(head->bytes, ELFMAG, SELFMAG) == 0 &&
-		head->bytes[EI_CLASS] == ELFCLASS32;
+	const size_t machine = offsetof(Elf64_Ehdr, e_machine);
+	const unsigned char *bytes = head->bytes;
+	if (head->size < machine + 2 || memcmp(bytes, ELFMAG, SELFMAG) != 0)
+		return false;
+	return bytes[EI_CLASS] == ELFCLASS32 ||
+		(bytes[machine] | bytes[machine + 1] << 8) != OUR_MACHINE;
 }
 
 static void judge_file(struct judge *j, struct call *call, bool interpreter)
@@ -217,7 +231,7 @@ static enum judge_result judge_last(struct judge *j, struct call *call, const st
 		return JUDGE_REFUSED;
 	if (!head->readable)
 		return refuse(call, "a file that cannot be read", "what it is cannot be found out");
-	if (is_narrow(head))
+	if (is_foreign(head))
 		return refuse(call, "a program of another architecture",
 			"its system calls could not be judged");
 	return JUDGE_ALLOWED;

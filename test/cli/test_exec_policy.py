@@ -193,6 +193,19 @@ def test_loaders_variables_where_all_is_denied(bulkhead, name):
     assert r.verdict["exec"]["refused"] == 2
 
 
+@pytest.mark.parametrize("at, value", [(4, 1), (18, 243)], ids=["32 bits", "RISC-V"])
+def test_programs_of_another_architecture(bulkhead, at, value):
+    """Refused, and not killed for the emulator that runs them where binfmt_misc has one."""
+    program = bytearray(pathlib.Path("/bin/true").read_bytes())
+    program[at] = value
+    path = bulkhead.file("foreign", "", 0o755)
+    path.write_bytes(program)
+    r = bulkhead.run(*policy(bulkhead), "--", "sh", "-c", f"{path}; /bin/true; echo went on")
+    assert r.out == "went on\n" and "another architecture" in r.err, r.err
+    said = r.verdict["exec"]
+    assert (said["refused"], said["killed"]) == (1, 0)
+
+
 def test_audit_refuses_nothing_and_says_so(bulkhead):
     r = bulkhead.run(*policy(bulkhead, AUDIT), "--", "sh", "-c", "/usr/bin/id -u; true")
     r.expect("ok", 0)
