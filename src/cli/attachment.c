@@ -17,6 +17,7 @@
 #include "cli/uplink.h"
 #include "model/api-client.h"
 #include "run/raw-mode.h"
+#include "run/terminal.h"
 
 /* The daemon answers these at once; while it does not, nothing else goes on here. */
 #define SIGNAL_TIMEOUT_S 10
@@ -139,7 +140,7 @@ static void on_stop(struct attachment *t, const struct signalfd_siginfo *s)
 {
 	(void)s;
 	raw_mode_leave(&t->raw);
-	raise(SIGSTOP);
+	terminal_stop_as_told();
 	come_back(t);
 }
 
@@ -199,6 +200,12 @@ static int open_signals(void)
 
 enum { AT_SIGNAL, AT_CONNECTION, AT_STDIN, AT_SINK, AT_COUNT };
 
+/* In the background, on the way to the end, a terminal is not ours to read: that would stop us again. */
+static bool listens(const struct attachment *t)
+{
+	return uplink_reads(&t->up) && (t->raw.fd < 0 || t->raw.on);
+}
+
 /* What is not waited for has no descriptor: a hang-up would be told of again and again. */
 static void fill(const struct attachment *t, struct pollfd p[AT_COUNT])
 {
@@ -206,8 +213,7 @@ static void fill(const struct attachment *t, struct pollfd p[AT_COUNT])
 	p[AT_SIGNAL] = (struct pollfd){.fd = t->signal_fd, .events = POLLIN};
 	p[AT_CONNECTION] = (struct pollfd){.fd = reads || sends ? t->stream.fd : -1,
 		.events = (short)((reads ? POLLIN : 0) | (sends ? POLLOUT : 0))};
-	p[AT_STDIN] =
-		(struct pollfd){.fd = uplink_reads(&t->up) ? t->up.input : -1, .events = POLLIN};
+	p[AT_STDIN] = (struct pollfd){.fd = listens(t) ? t->up.input : -1, .events = POLLIN};
 	p[AT_SINK] = (struct pollfd){
 		.fd = t->down.blocked ? t->down.blocked->epoll : -1, .events = POLLIN};
 }
@@ -257,7 +263,7 @@ static int wait_and_act(struct attachment *t, struct error *e)
 		read_signals(t);
 	if (t->cancel_us && time_monotonic_us() >= t->cancel_us)
 		cancel(t, false);
-	uplink_go_on(&t->up, p[AT_STDIN].revents != 0);
+	uplink_go_on(&t->up, p[AT_STDIN].revents != 0 && listens(t));
 	if (downlink_go_on(&t->down, p[AT_CONNECTION].revents != 0, e) < 0)
 		return -1;
 	tell_gap(t);

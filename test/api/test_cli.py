@@ -11,8 +11,8 @@ import time
 import pytest
 
 from daemon import living
-from support import descendants, helper, seconds, wait_until
-from terminal import CONTROL_C, CONTROL_D, Terminal
+from support import alive, descendants, helper, seconds, wait_until
+from terminal import CONTROL_C, CONTROL_D, CONTROL_Z, Terminal
 
 SHELL = ["sh", "-c"]
 
@@ -348,6 +348,49 @@ def test_a_terminal_for_the_program_alone(cli, box):
     assert (result.status, result.out) == (1, "not a tty\n")
     result = cli.command("exec", "-t", box, *SHELL, "test -t 0 && stty size")
     assert (result.status, result.out) == (0, "24 80\r\n")
+
+
+def test_control_z_without_a_shell(cli, box, terminal):
+    """In an orphaned process group, as behind ssh -t: nobody is there who would resume it."""
+    terminal.start("exec", box, *SHELL, "echo ready; exec sleep 60")
+    terminal.expect("ready")
+    terminal.type(CONTROL_Z)
+    terminal.type(CONTROL_C)
+    terminal.end(130)
+
+
+def test_control_z_under_a_shell(cli, box, terminal):
+    terminal.shell()
+    terminal.command(f"bulkhead exec {box} sh -c 'echo ready; read x; exit 3'")
+    terminal.expect("ready")
+    for _ in range(2):
+        terminal.type(CONTROL_Z)
+        terminal.expect(r"\[1\]\+ +Stopped")
+        terminal.command("fg")
+        terminal.expect("exit 3'")
+        wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.line("word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
+def test_ended_in_the_background_it_takes_no_input(cli, box, terminal):
+    """Which is for the shell by then; reading it would stop the client again."""
+    terminal.shell()
+    terminal.command(f"bulkhead exec -t --grace 1s {box} {helper('stubborn')}")
+    terminal.expect("ready")
+    job = wait_until(lambda: list(descendants(terminal.process.pid)), what="the client")[0]
+    os.kill(job, signal.SIGSTOP)
+    terminal.expect(r"\[1\]\+ +Stopped")
+    terminal.command("kill %1; sh -c 'echo asleep; while kill -0 $0 2>/dev/null; do sleep 0.05; done' $(jobs -p)")
+    terminal.expect("asleep")
+    terminal.type("echo typed $((1))\r")  # to be read by the shell, later
+    wait_until(lambda: not alive([job]), what="the end of the client")
+    terminal.expect("typed 1")
+    terminal.command("exit")
+    terminal.end()
 
 
 def test_the_terminal_hangs_up(cli, api, box, terminal):
