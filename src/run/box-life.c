@@ -12,16 +12,19 @@
  *
  *   MAKING    the zygote makes it. Holds the group, and the first parked payload. Runs may come, and wait.
  *   READY     Holds init, whose end is the box's.
- *   STOPPING  nobody comes any more. First the runs end, then what is parked, then init, then the
- *             group is removed.
+ *   STOPPING  nobody comes any more. First the runs end, then init, and with it what is parked and not wanted
+ *             any more; then the group is removed.
  *   GONE      it holds nothing.
  */
 
 #define LOOK_MS   2
 #define LOOKS_MAX 1000
-/* Then the kernel is slow, and is looked at less often. */
-#define STRAY_LOOKS 10
+/* Where there may well be strays, and then where the kernel is slow, or there are none. */
+#define STRAY_LOOKS    10
+#define SLOW_LOOK_MS   50
+#define RARELY_LOOK_MS 1000
 
+/* Whose runs go with it. */
 #define INIT_KILLED "the box's init was killed"
 
 static void finish(struct box *b);
@@ -236,12 +239,23 @@ static void try_to_remove_group(uv_timer_t *timer)
 	uv_close((uv_handle_t *)timer, on_closed);
 }
 
+static void look_for_strays(uv_timer_t *timer);
+
+static void look_later(struct box *b)
+{
+	uint64_t ms = RARELY_LOOK_MS;
+	if (b->serving.is && b->looks < LOOKS_MAX)
+		ms = b->looks < STRAY_LOOKS ? LOOK_MS : SLOW_LOOK_MS;
+	uv_timer_start(&b->look, look_for_strays, ms, 0);
+}
+
+/* There is no last look: whom a tracer holds up is ours to reap when that lets go, and nobody tells us. */
 static void look_for_strays(uv_timer_t *timer)
 {
 	struct box *b = timer->data;
 	serve_reap_strays(b);
-	if (++b->looks < LOOKS_MAX)
-		uv_timer_start(timer, look_for_strays, b->looks < STRAY_LOOKS ? LOOK_MS : 50, 0);
+	b->looks += b->looks < LOOKS_MAX;
+	look_later(b);
 }
 
 static void drop_parked(struct box *b)
@@ -261,19 +275,18 @@ static void finish(struct box *b)
 	drop_parked(b);
 	ward_let_go(b->ward);
 	b->ward = NULL;
-	if (b->n_parked > 0)
-		return;
 	if (b->init.pidfd >= 0) {
-		child_signal(&b->init, SIGKILL); /* and with it all that is left in there */
-		if (b->serving.is)
-			uv_timer_start(&b->look, look_for_strays, LOOK_MS, 0);
+		/* and with it all that is left in there, also who holds up the end of what is parked */
+		child_signal(&b->init, SIGKILL);
+		if (b->n_parked == 0) /* those are reaped by who has parked them */
+			look_later(b);
 		return;
 	}
-	if (b->n_wards > 0)
+	uv_timer_stop(&b->look); /* init's number may be another's now */
+	if (b->n_parked > 0 || b->n_wards > 0)
 		return;
 	b->finishing = true;
 	b->looks = 0;
-	uv_timer_stop(&b->look);
 	fd_close(b->serving.is ? b->serving.filter : -1);
 	fd_close(b->inside.life);
 	fd_close(b->inside.root);

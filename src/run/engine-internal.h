@@ -238,7 +238,10 @@ void serve_ready(struct box *b);
 bool serve_adopt(struct parked *p, pid_t sender);
 /* A fork of @b has not come as it should: its program is not to be relied on. */
 void serve_distrust(struct box *b, const char *why);
-/* Who was cloned in @b without our knowledge, and is dead, when nobody else of it is left but init. */
+/*
+ * Reap who was cloned in @b without our knowledge, or given up, and is dead: when nobody else of it is left but init, which
+ * is not reaped yet.
+ */
 void serve_reap_strays(const struct box *b);
 
 /* ---- live*.c ---- */

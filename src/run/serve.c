@@ -220,23 +220,24 @@ bool serve_adopt(struct parked *p, pid_t sender)
 
 /* ---- those that nobody told us of ---- */
 
-/* Is a payload being made whose pidfd has not come yet? */
+/* Is a payload being made whose pidfd has not come yet, or waited for without one? */
 static bool is_any_coming(const struct engine *e)
 {
 	for (const struct parked *p = e->parked; p; p = p->next_of_all)
-		if (p->talking && talk_payload_pid(&p->talk) == 0)
+		if (p->talking && !talk_holds_all(&p->talk))
 			return true;
 	return false;
 }
 
 /*
  * A program that clones a sibling more than it was asked for makes us a child whom nobody reaps, and the
- * kernel does not let a pid namespace go before all of it is reaped. When those that we know of are gone, all
- * that is in there and is our child, but for init, is such a one.
+ * kernel does not let a pid namespace go before all of it is reaped. The same becomes of whom somebody traces for
+ * longer than we wait for his end. When those that we know of are gone, all that is in there and is our child,
+ * but for init, is such a one.
  */
 void serve_reap_strays(const struct box *b)
 {
-	/* of a program that was never ready it has not been asked; init is still dying, or there is no need */
+	/* where no program was ever ready it has not been asked; init is still dying, or there is no need */
 	ino_t inside = b->serving.pid_namespace ? b->serving.pid_namespace
 						: pid_namespace_of(b->inside.init.pid);
 	strays_reap(inside, b->inside.init.pid, is_any_coming(b->engine));

@@ -105,11 +105,19 @@ static bool strike_out_held(int proc, struct hidden *list)
 	return all;
 }
 
+/* Else there is no need to read all of /proc. */
+static bool is_any_child_dead(void)
+{
+	siginfo_t info = {0};
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+		info.si_pid != 0;
+}
+
 unsigned strays_reap(ino_t inside, pid_t init, bool coming)
 {
 	struct hidden hidden = {.n = 0};
 	unsigned n = 0;
-	DIR *proc = inside ? opendir("/proc") : NULL;
+	DIR *proc = inside && is_any_child_dead() ? opendir("/proc") : NULL;
 	if (!proc)
 		return 0;
 	n += look_at_all(proc, inside, init, &hidden);

@@ -11,9 +11,10 @@
  *
  * One that could not be traced (not dumpable) does not say to an unprivileged parent which namespace it was in. Of these
  * are reaped those that have died in some namespace below ours and whom we hold no pidfd of, as we do of
- * everybody that we wait for. So @coming must not be true: that a pidfd may be on its way to us.
+ * everybody that we wait for. So @coming must not be true: that a pidfd may be on its way to us, or that somebody
+ * is waited for without.
  *
- * Reads /proc once, does not wait. How many there were.
+ * Reads /proc once, if any child of ours is dead; does not wait. How many there were.
  */
 unsigned strays_reap(ino_t inside, pid_t init, bool coming);
 

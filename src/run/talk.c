@@ -464,6 +464,12 @@ pid_t talk_payload_pid(const struct talk *t)
 	return t->payload.process.pid;
 }
 
+bool talk_holds_all(const struct talk *t)
+{
+	return t->payload.process.pidfd >= 0 &&
+		(t->init.process.pid == 0 || t->init.process.pidfd >= 0);
+}
+
 void talk_close(struct talk *t, void (*closed)(struct talk *t))
 {
 	t->closed = closed;

@@ -176,6 +176,8 @@ struct talk_process talk_take_payload(struct talk *t);
 struct pty talk_take_pty(struct talk *t);
 /* From parked() on: its pid as we count, 0 when it is reaped. Until it was taken not the caller's. */
 pid_t talk_payload_pid(const struct talk *t);
+/* Is its payload there, and a pidfd held of it, and of its init if that is there? */
+bool talk_holds_all(const struct talk *t);
 
 /*
  * From RUNNING or FAILED on, also from within their hooks: close all that was not taken. @closed is
