@@ -351,6 +351,18 @@ void live_stop(struct live *l, enum act_reason reason, bool now, uid_t uid);
 void live_remember(struct live *l);
 void live_forget_all(struct engine *e);
 
+/* ---- orphan.c ---- */
+
+/*
+ * Reap whoever @pidfd is of (-1: nobody), whose run was given up before he had ended, or before a tracer had let go of his end:
+ * whenever that is. Takes @pidfd. Neither the loop nor a stop waits for him. Each holds a descriptor for as long as a
+ * tracer likes: who is beyond that many stays what he is until his box or we end.
+ */
+#define ORPHANS_MAX 64
+void orphan_take(struct engine *e, int pidfd);
+/* They are waited for no more. */
+void orphans_close(struct engine *e);
+
 /* ---- box*.c ---- */
 
 struct box {
@@ -475,6 +487,8 @@ struct engine {
 	struct parked *parked; /* all of them */
 	struct witness_post witnesses;
 	struct ward *wards;
+	struct orphan *orphans;
+	unsigned n_orphans;
 	uv_signal_t child_stopped; /* active as long as there are wards */
 	struct group_cache *groups; /* of runs that have ended, to be used again */
 	int null_fd;

@@ -294,6 +294,7 @@ void engine_close(struct engine *e)
 	}
 	live_forget_all(e);
 	box_forget_all(e);
+	orphans_close(e);
 	posts_run(&e->posts);
 	e->open_handles = 5;
 	uv_close((uv_handle_t *)&e->child_stopped, on_closed);

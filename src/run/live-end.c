@@ -167,12 +167,23 @@ void live_discard(struct live *l)
 	free_body(b);
 }
 
+/* The run's end was told all the same. */
+static void give_up_processes(struct body *b)
+{
+	struct subject *s = &b->subject;
+	if (!s->payload_reaped)
+		orphan_take(b->engine, fd_take(&s->payload_pidfd));
+	if (!s->init_reaped)
+		orphan_take(b->engine, fd_take(&s->init_pidfd));
+	subject_fini(s);
+}
+
 void live_release(struct body *b)
 {
 	ward_end_run(b);
 	if (b->box && b->at_in_box)
 		box_subtract(b->box, b);
-	subject_fini(&b->subject);
+	give_up_processes(b);
 	for (int i = 0; i < 3; i++)
 		b->stdio[i] = fd_close(b->stdio[i]);
 	b->open_handles = 1; /* ourselves, until all are counted */

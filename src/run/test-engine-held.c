@@ -75,11 +75,104 @@ static void test_a_tracer_in_the_box_holds_up_nothing(void **state)
 	assert_true(time_monotonic_us() - before < TALK_KILL_MS * 1000 - US_PER_SEC);
 }
 
+/* ---- runs ---- */
+
+struct pair {
+	pid_t payload, init;
+};
+
+static bool are_reaped(void *data)
+{
+	const struct pair *pair = data;
+	return kill(pair->payload, 0) < 0 && kill(pair->init, 0) < 0;
+}
+
+/* What the kernel may take has gone by. */
+static void pass_bound(struct live *l)
+{
+	uv_timer_t *bound = &l->body->watch.timer[TIMER_BOUND];
+	assert_true(uv_is_active((uv_handle_t *)bound));
+	bound->timer_cb(bound);
+}
+
+/* Its processes are reaped whenever that may be. */
+static void test_a_payload_that_was_given_up(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct error e = ERROR_INIT;
+	struct live *l = rig_sh(NULL, "echo on; sleep 67");
+	rig_says(l, "on");
+	struct pair pair = {l->body->subject.payload, l->body->subject.init};
+	pid_t tracer = start_tracer(pair.payload, 0);
+	live_cancel(l, true, NULL, &e);
+	pass_bound(l);
+	assert_int_equal(rig_end(l)->cause, CAUSE_CANCELLED);
+	rig_quiet(100);
+	assert_false(are_reaped(&pair));
+	end_tracer(tracer);
+	rig_until(are_reaped, &pair);
+}
+
+static bool has_no_orphans(void *data)
+{
+	return ((const struct engine *)data)->n_orphans == 0;
+}
+
+static void test_there_is_a_limit_of_those_given_up(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	pid_t pids[ORPHANS_MAX + 2];
+	int fds = 0;
+	for (int i = 0; i < ORPHANS_MAX + 2; i++) {
+		pids[i] = start_traceable();
+		orphan_take(rig.engine, child_open(pids[i]));
+		if (i == ORPHANS_MAX - 1)
+			fds = rig_count_fds();
+	}
+	assert_int_equal(rig.engine->n_orphans, ORPHANS_MAX);
+	assert_int_equal(rig_count_fds(), fds);
+	for (int i = 0; i < ORPHANS_MAX + 2; i++)
+		kill(pids[i], SIGKILL);
+	rig_until(has_no_orphans, rig.engine);
+	for (int i = 0; i < ORPHANS_MAX + 2; i++)
+		assert_int_equal(waitpid(pids[i], NULL, 0), i < ORPHANS_MAX ? -1 : pids[i]);
+}
+
+static bool has_let_go_of_it(void *data)
+{
+	return !((struct live *)data)->body;
+}
+
+/* And do not hold up the end of all. */
+static void test_an_engine_ends_before_a_tracer(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct error e = ERROR_INIT;
+	struct live *l = rig_sh(NULL, "echo on; sleep 67");
+	rig_says(l, "on");
+	pid_t payload = l->body->subject.payload, init = l->body->subject.init;
+	pid_t tracer = start_tracer(payload, 0);
+	live_cancel(l, true, NULL, &e);
+	pass_bound(l);
+	rig_until(has_let_go_of_it, l);
+	live_let_go(l);
+	rig_close();
+	end_tracer(tracer);
+	assert_int_equal(waitpid(payload, NULL, __WALL), payload);
+	assert_int_equal(waitpid(init, NULL, __WALL), init);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(test_a_box_ends_when_a_tracer_lets_go),
 		RIG_TEST(test_a_tracer_in_the_box_holds_up_nothing),
+		RIG_TEST(test_a_payload_that_was_given_up),
+		RIG_TEST(test_there_is_a_limit_of_those_given_up),
+		RIG_TEST(test_an_engine_ends_before_a_tracer),
 	};
 	cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests_name("run-engine-held", tests, NULL, NULL);
