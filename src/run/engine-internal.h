@@ -168,6 +168,8 @@ void parked_give(struct parked *p, struct body *body);
 void parked_abort(struct parked *p);
 /* Nobody wants it any more. */
 void parked_drop(struct parked *p);
+/* The same of one that is to be forgotten by its body, whose the group is, before it has told of its end. */
+void parked_give_up(struct parked *p);
 /* It may be given away. */
 void parked_ready(struct parked *p);
 /* It never will: whose it is is told. */
@@ -213,6 +215,8 @@ void heat_running(struct parked *p);
 int heat_give(struct parked *p, struct body *b, struct error *e);
 /* It has ended or is of no use, and not all of it is reaped yet. */
 bool heat_is_dying(const struct heat *h);
+/* Its processes are its run's to reap, or it has none left. */
+bool heat_is_handed_over(const struct heat *h);
 /* Kill it; it goes down when it is dead. */
 void heat_kill(struct parked *p);
 /* Close its handles, which are counted among the parked one's. */

@@ -89,6 +89,11 @@ static void on_ended(struct child *c, int status)
 		over(h->parked);
 }
 
+bool heat_is_handed_over(const struct heat *h)
+{
+	return h->runs && is_reaped(h);
+}
+
 static bool has_ended(const struct heat *h)
 {
 	return child_has_ended(&h->payload) && child_has_ended(&h->init) &&

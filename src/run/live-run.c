@@ -98,9 +98,14 @@ static void on_watch_closed(void *data, const struct error *left)
 	live_release(b);
 }
 
+/* Also when the end of its parked payload is held up for longer than anybody waits. */
 static void on_gone(void *data)
 {
 	struct body *b = data;
+	ward_forget(b);
+	if (b->parked)
+		parked_give_up(b->parked);
+	b->parked = NULL;
 	watch_close(&b->watch, on_watch_closed);
 }
 

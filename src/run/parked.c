@@ -370,3 +370,11 @@ void parked_drop(struct parked *p)
 	p->body = NULL;
 	parked_abort(p);
 }
+
+void parked_give_up(struct parked *p)
+{
+	p->group = NULL;
+	parked_drop(p);
+	if (p->heat && heat_is_handed_over(p->heat))
+		parked_go_down(p);
+}

@@ -351,10 +351,19 @@ static bool is_for_pool(const struct body *b)
 		!shapes_box(&b->request.request) && !(pool->preload.n > 0 && b->live->has_terminal);
 }
 
+/* Not one whose end is held up, for a run would wait for that. NULL: there is none. */
+static struct parked *first_alive(const struct pool *p)
+{
+	struct parked *parked = p->ready;
+	while (parked && parked_is_dying(parked))
+		parked = parked->next;
+	return parked;
+}
+
 static struct parked *take(struct pool *p)
 {
 	struct engine *e = p->engine;
-	struct parked *parked = p->ready;
+	struct parked *parked = first_alive(p);
 	bool failed = p->failing;
 	p->failing = false;
 	if (!parked && !failed && p->served && serve_is_prompt(p->served)) {
@@ -398,7 +407,7 @@ bool pool_has(struct engine *e, const struct body *b)
 	if (!is_for_pool(b))
 		return false;
 	struct pool *p = find(e, b->page);
-	return p && p->page == b->page && p->n_ready > 0;
+	return p && p->page == b->page && first_alive(p);
 }
 
 bool pools_give_up_one(struct engine *e)

@@ -77,6 +77,12 @@ static void test_a_tracer_in_the_box_holds_up_nothing(void **state)
 
 /* ---- runs ---- */
 
+static bool has_begun_to_start(void *data)
+{
+	const struct live *l = data;
+	return l->state >= LIVE_STARTING && (!l->body || l->body->watched);
+}
+
 struct pair {
 	pid_t payload, init;
 };
@@ -165,6 +171,109 @@ static void test_an_engine_ends_before_a_tracer(void **state)
 	assert_int_equal(waitpid(init, NULL, __WALL), init);
 }
 
+/* Given up before it has begun: what was parked for it ends without it. */
+static void test_a_start_that_was_given_up(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct live *l = rig_sh(NULL, "exit 0");
+	rig_until(has_begun_to_start, l);
+	assert_int_equal(live_state(l), LIVE_STARTING);
+	pass_bound(l);
+	pass_bound(l);
+	assert_int_equal(rig_end(l)->cause, CAUSE_WALL_TIMEOUT);
+	assert_int_equal(rig_end(rig_sh(NULL, "exit 3"))->exit_code, 3);
+}
+
+/* ---- warmed programs ---- */
+
+static const char warm_policy[] = "extends: default\n"
+				  "pool: {size: 1, preload: [/usr/bin/python3, " TEST_LIBEXEC
+				  "/bulkhead-preload-python, json]}\n";
+static char policy_path[64];
+
+/* In a file of long ago: one of just now would be read anew each time. */
+static void write_warm_policy(void)
+{
+	static const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	strcpy(policy_path, "/tmp/bulkhead-held-XXXXXX");
+	int fd = mkstemp(policy_path);
+	ssize_t size = (ssize_t)strlen(warm_policy);
+	assert_true(fd >= 0 && write(fd, warm_policy, (size_t)size) == size);
+	assert_int_equal(futimens(fd, long_ago), 0);
+	close(fd);
+}
+
+static bool is_one_ready(void *data)
+{
+	struct engine_stats stats;
+	(void)data;
+	engine_stats(rig.engine, &stats);
+	return stats.parked == 1;
+}
+
+/* The warmed program, which waits for a run. */
+static struct parked *open_pool(void)
+{
+	struct error e = ERROR_INIT;
+	write_warm_policy();
+	if (engine_pool(rig.engine, policy_path, &e) < 0)
+		fail_msg("%s", e.text);
+	rig_until(is_one_ready, NULL);
+	struct parked *p = rig.engine->parked;
+	while (p && !p->heat)
+		p = p->next_of_all;
+	assert_non_null(p);
+	return p;
+}
+
+static struct live *run_warm(const char *code)
+{
+	const char *argv[] = {"/usr/bin/python3", "-c", code, NULL};
+	struct engine_request request = {
+		.request = {.policy = policy_path, .argv = {.v = argv, .n = 3}}};
+	return rig_run(&request);
+}
+
+static bool is_dying(void *data)
+{
+	return parked_is_dying(data);
+}
+
+static void test_who_is_held_up_is_given_to_nobody(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct parked *p = open_pool();
+	pid_t payload = p->heat->payload_pid, tracer = start_tracer(payload, 0);
+	kill(payload, SIGKILL);
+	rig_until(is_dying, p);
+	assert_int_equal(rig_end(run_warm("raise SystemExit(14)"))->exit_code, 14);
+	end_tracer(tracer);
+	unlink(policy_path);
+}
+
+/* It is the run's already, and reaped as such. */
+static void test_a_warm_start_that_was_given_up(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	struct parked *p = open_pool();
+	pid_t tracer = start_tracer(p->heat->payload_pid, 0);
+	struct pair pair = {p->heat->payload_pid, p->heat->init_pid};
+	kill(pair.payload, SIGSTOP); /* it goes no further */
+	struct live *l = run_warm("raise SystemExit(14)");
+	rig_until(has_begun_to_start, l);
+	assert_int_equal(live_state(l), LIVE_STARTING);
+	assert_ptr_equal(l->body->parked, p);
+	unlink(policy_path);
+	pass_bound(l);
+	pass_bound(l);
+	assert_int_equal(rig_end(l)->cause, CAUSE_WALL_TIMEOUT);
+	end_tracer(tracer);
+	rig_until(are_reaped, &pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +282,9 @@ int main(void)
 		RIG_TEST(test_a_payload_that_was_given_up),
 		RIG_TEST(test_there_is_a_limit_of_those_given_up),
 		RIG_TEST(test_an_engine_ends_before_a_tracer),
+		RIG_TEST(test_a_start_that_was_given_up),
+		RIG_TEST(test_who_is_held_up_is_given_to_nobody),
+		RIG_TEST(test_a_warm_start_that_was_given_up),
 	};
 	cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests_name("run-engine-held", tests, NULL, NULL);
