@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "run/engine-internal.h"
+#include "run/kin.h"
 
 /*
  * A parked payload of a pool with pool.preload goes on to be a warmed program (docs/preload.md): it gets
@@ -180,9 +181,20 @@ static void take_back_one(struct heat *h, struct child *c, int *pidfd)
 	child_watch_take(c, h->parked->engine->loop, fd_take(pidfd));
 }
 
+/* Nobody has told us of them: what has a box of its own ends with that, and a fork must not leave them in a kept one. */
+static void kill_clones(const struct parked *p)
+{
+	if (!p->box)
+		return;
+	if (p->group)
+		group_kill(p->group);
+	else
+		kin_signal(p->heat->payload_pid, SIGKILL);
+}
+
 /*
  * The run can have another one: what this one was is ended and reaped here. Its group is the run's
- * already.
+ * already, and used again if it has not received the run.
  */
 static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
 {
@@ -196,6 +208,8 @@ static void fail_given(struct parked *p, enum warm_fault fault, int errnum)
 	subject_fini(&b->subject);
 	b->subject = SUBJECT_INIT;
 	b->was_ahead &= fault == WARM_GONE; /* only what was not read can be given to another one */
+	if (fault != WARM_GONE)
+		kill_clones(p);
 	live_failed(b, &why);
 	p->state = PARKED_DOWN;
 	p->body = NULL;

@@ -510,3 +510,21 @@ def test_siblings_that_nobody_asked_for_are_reaped(place, daemon, api, kind):
     for i in range(SIZE):
         assert exit_code(api.run(["sh", "-c", f"exit {i}"], policy="warm")) == i
     assert daemon.stop() < seconds(2)
+
+
+def names_below(daemon):
+    found = set()
+    for pid in descendants(daemon.pid):
+        with contextlib.suppress(OSError):
+            found.add(read(pid, "comm").strip())
+    return found
+
+
+def test_what_a_fork_has_cloned_ends_with_its_run(place, daemon, api):
+    """Though the fork was of no use; its box goes on."""
+    policy(place, [helper("forks"), "clones"], serve="forks")
+    daemon.restart()
+    await_pool(api)
+    assert cause(api.run(["true"], policy="warm")) == "setup_failed"
+    wait_until(lambda: "left-behind" not in names_below(daemon), what="the end of what was cloned")
+    assert "forks" in names_below(daemon)  # the program, and others that wait

@@ -12,6 +12,7 @@
  *   strays   makes siblings besides that nobody has asked for
  *   hidden   the same, and nobody may look at these
  *   early    makes such before it is ready, and ends
+ *   clones   makes forks that leave a child called 'left-behind' and answer a run with nonsense
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -99,6 +100,19 @@ static void become(int socket, char *packet, const int *fds)
 	_exit(127);
 }
 
+static void leave_child(void)
+{
+	pid_t pid = fork();
+	if (pid < 0)
+		_exit(1);
+	if (pid > 0)
+		return;
+	prctl(PR_SET_NAME, "left-behind");
+	close_range(0, ~0u, 0);
+	for (;;)
+		pause();
+}
+
 static void be_fork(const int *fds, size_t n)
 {
 	static char packet[MAX_PACKET + 2];
@@ -120,6 +134,11 @@ static void be_fork(const int *fds, size_t n)
 		_exit(0);
 	if (strcmp(packet, "run") != 0 || n_stdio != 3)
 		_exit(1);
+	if (lies("clones")) {
+		leave_child();
+		SAY(fds[0], "nonsense");
+		pause();
+	}
 	become(fds[0], packet, stdio);
 }
 
