@@ -41,7 +41,7 @@ static void test_runs_without_descriptors(void **state)
 	NEEDS_ROOT();
 	unsigned right = 0, wrong = 0;
 	getrlimit(RLIMIT_NOFILE, &before);
-	rig_end(rig_sh(NULL, "exit 3"));
+	rig_end(rig_sh(NULL, "sleep 0.2; exit 3")); /* long enough for all that is opened once */
 	rig_settle();
 	int fds = rig_count_fds();
 	for (int more = 0; more < 70; more++) {
@@ -66,7 +66,7 @@ static void test_a_box_without_descriptors(void **state)
 	NEEDS_ROOT();
 	getrlimit(RLIMIT_NOFILE, &before);
 	struct box *b = rig_box(NULL);
-	rig_end(rig_sh(box_id(b), "sleep 0.05; exit 3"));
+	rig_end(rig_sh(box_id(b), "sleep 0.2; exit 3"));
 	rig_settle();
 	int fds = rig_count_fds();
 	for (int more = 0; more < 60; more++) {
