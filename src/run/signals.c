@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/time.h"
-#include "kernel/proc-stat.h"
 #include "kernel/sys.h"
 #include "run/foreground.h"
 
@@ -73,11 +72,9 @@ int signals_open(void)
  */
 static void let_go_on(struct foreground *f)
 {
-	struct proc_stat stat;
 	struct subject *s = &f->spawn.subject;
-	bool known = terminal_is_shared(&f->terminal) && !s->payload_reaped &&
-		proc_stat_read(-1, s->payload, &stat);
-	if (known && stat.state != 'T' && stat.state != 't')
+	if (terminal_is_shared(&f->terminal) && !s->payload_reaped &&
+		terminal_program_goes_on(s->payload))
 		return;
 	if (!terminal_stop_is_pending(&f->terminal)) /* else it has been stopped anew meanwhile */
 		subject_signal(s, SIGCONT);

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "kernel/proc-stat.h"
 
 /*
  * Who reads in the background has the kernel stop its whole group. We stop when the payload has,
@@ -81,17 +83,42 @@ static void give_terminal_to(const struct terminal *t, pid_t group)
 		tcsetpgrp(t->fd, group);
 }
 
+/* What stands behind @name, "\nNAME:", in a process's status, put into @text. Empty: there is none. */
+static const char *status_of(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	const char *p = file_read_text(-1, path, text, size) > 0 ? strstr(text, name) : NULL;
+	return p ? p + strlen(name) : "";
+}
+
 /* In how many pid namespaces a process has a number, from ours inwards; 0 if there is none. */
 static int namespaces_of(pid_t pid)
 {
-	char path[32], text[4096];
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	const char *p =
-		file_read_text(-1, path, text, sizeof(text)) > 0 ? strstr(text, "\nNSpid:") : NULL;
+	char text[4096];
 	int n = 0;
-	for (p = p ? p + 1 : ""; *p && *p != '\n'; p++)
+	for (const char *p = status_of(pid, "\nNSpid:", text, sizeof(text)); *p && *p != '\n'; p++)
 		n += *p == '\t';
 	return n;
+}
+
+static bool stop_is_on_its_way_to(pid_t pid)
+{
+	static const int stops[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+	char text[4096];
+	uint64_t pending = strtoull(status_of(pid, "\nShdPnd:", text, sizeof(text)), NULL, 16);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		if (pending >> (stops[i] - 1) & 1)
+			return true;
+	return false;
+}
+
+bool terminal_program_goes_on(pid_t payload)
+{
+	struct proc_stat stat;
+	/* in this order: what was on its way may have come meanwhile, not the other way round */
+	return !stop_is_on_its_way_to(payload) && proc_stat_read(-1, payload, &stat) &&
+		!strchr("TtZ", stat.state);
 }
 
 /*

@@ -59,6 +59,11 @@ bool terminal_stop_is_pending(const struct terminal *t);
  */
 bool terminal_may_stop(const struct terminal *t);
 /*
+ * True if @payload is known not to be stopped, and not to be so in a moment: a signal that stops may be
+ * pending while it cannot take it. Whether one whose first thread has ended is stopped is not known.
+ */
+bool terminal_program_goes_on(pid_t payload);
+/*
  * Stop this process as its job was stopped, return when it is continued. *ret_stopped_us is how
  * long that was. @payload: its process group gets the terminal back if it had it.
  */

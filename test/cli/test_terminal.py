@@ -511,6 +511,61 @@ def test_a_program_stopped_anew_in_the_background_stays_so(bulkhead, terminal):
     terminal.end()
 
 
+PENDING = """
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTSTP])
+def wait(pending):
+    while (signal.SIGTSTP in signal.sigpending()) != pending:
+        time.sleep(0.01)
+print("begin", flush=True)
+wait(True)
+print("pending", flush=True)
+wait(False)
+print("taken back", flush=True)
+"""
+
+
+def test_a_stop_that_has_not_come_yet_is_taken_back(bulkhead, terminal):
+    """As by a second signal to bulkhead, while the program cannot act on the first."""
+    bulkhead.file("pending", PENDING)
+    terminal.start("run", "python3", "pending")
+    terminal.expect("begin")
+    terminal.send(signal.SIGTSTP)
+    terminal.expect("pending")
+    terminal.send(signal.SIGCONT)
+    terminal.expect("taken back")
+    terminal.end()
+
+
+LEADERLESS = """
+import ctypes, os, threading, time
+def rest():
+    while ") Z " not in open(f"/proc/{os.getpid()}/stat").read():
+        time.sleep(0.01)
+    print("begin", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    print("gone on", flush=True)
+    os._exit(3)
+threading.Thread(target=rest).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_program_without_its_first_thread_is_resumed(bulkhead, terminal):
+    bulkhead.file("leaderless", LEADERLESS)
+    terminal.start("run", "python3", "leaderless")
+    terminal.expect("begin")
+    program = called("python3", terminal.process.pid)
+    tasks = pathlib.Path(f"/proc/{program}/task")
+    os.kill(program, signal.SIGSTOP)
+    wait_until(lambda: any(") T " in (task / "stat").read_text() for task in tasks.iterdir()), what="the stop")
+    terminal.send(signal.SIGCONT)
+    bulkhead.file("go")
+    terminal.expect("gone on")
+    terminal.end(3)
+
+
 # ---- a terminal of its own, for a caller without one ----
 
 
