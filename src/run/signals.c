@@ -143,6 +143,16 @@ static void pass_on(struct foreground *f, int sig)
 		subject_signal(&f->spawn.subject, meant_by(f, sig));
 }
 
+/* Of a stop and what continues it the last one counts, as for the kernel. */
+static void keep_other(sigset_t *others, int sig)
+{
+	if (sig == SIGCONT)
+		sigdelset(others, SIGTSTP);
+	if (sig == SIGTSTP)
+		sigdelset(others, SIGCONT);
+	sigaddset(others, sig);
+}
+
 /*
  * The program may run, and its caller know it, before we have read that it does: what a first
  * signal asks for waits until then. A second request to end is not kept waiting.
@@ -158,7 +168,7 @@ static bool keep_early(struct foreground *f, int sig, pid_t pid, uid_t uid, bool
 		early->uid = uid;
 		early->from_terminal = from_terminal;
 	} else if (sig != SIGCHLD) {
-		sigaddset(&early->others, sig);
+		keep_other(&early->others, sig);
 	}
 	return true;
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Signals to bulkhead, from a terminal and from others, with each kind of terminal the program can have."""
 
+import contextlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -127,6 +129,47 @@ def test_the_end_of_bulkhead_is_the_end_of_all(bulkhead, terminal, place, words)
     assert terminal.process.wait(seconds(10)) == -signal.SIGKILL
     wait_until(lambda: not alive(below), what="the end of all")
     bulkhead.command("run", "true")  # which removes what is left of the groups
+
+
+def held_maker(pid):
+    """Stop the process that makes the box, so that the program does not begin; None if it is too late for that."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    maker = int(wait_until(children.read_text, what="a maker").split()[0])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(maker, signal.SIGSTOP)
+    wait_until(lambda: descendants(pid).get(maker, "Z") in "TZ", what="a stopped maker")
+    if descendants(pid) == {maker: "T"}:
+        return maker
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(maker, signal.SIGCONT)
+    return None
+
+
+def is_read(pid, number):
+    """Whether a signal to a process waits no more."""
+    pending = re.search(r"\nShdPnd:\t(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+    return not int(pending[1], 16) >> (number - 1) & 1
+
+
+def test_stopped_and_continued_before_the_program_runs(bulkhead):
+    """The last of the two counts."""
+    script = "trap 'exit 3' USR1; : >ready; while :; do sleep 0.01; done"
+    maker = None
+    while not maker:
+        with bulkhead.background("sh", "-c", script, start_new_session=True) as p:
+            maker = held_maker(p.pid)
+            if not maker:
+                p.terminate()
+                p.wait(seconds(10))
+                (bulkhead.cwd / "ready").unlink(missing_ok=True)
+                continue
+            for number in (signal.SIGTSTP, signal.SIGCONT):
+                p.send_signal(number)
+                wait_until(lambda: is_read(p.pid, number), what="a signal that is read")
+            os.kill(maker, signal.SIGCONT)
+            wait_until((bulkhead.cwd / "ready").exists, what="a program that runs")
+            p.send_signal(signal.SIGUSR1)  # which comes to the program behind all that came to bulkhead before
+            assert p.wait(seconds(10)) == 3
 
 
 # ---- what the caller has ignored ----
