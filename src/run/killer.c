@@ -134,9 +134,10 @@ static bool was_just_cancelled(const struct watch *w)
 static void pass_on_cancel(struct watch *w, int sig, bool from_terminal)
 {
 	killer_record(w, ACT_CANCELLED, sig, false, 0);
-	if (!from_terminal || !w->at.terminal ||
-		!terminal_told_all(w->at.terminal, w->at.subject->payload, sig))
+	if (!from_terminal || !w->at.terminal)
 		signal_payload(w, sig);
+	else if (!terminal_told_all(w->at.terminal, w->at.subject->payload, sig))
+		subject_signal_group(w->at.subject, sig);
 	if (from_terminal && sig == SIGINT)
 		return;
 	signal_payload(w, SIGCONT);

@@ -77,7 +77,7 @@ static void let_go_on(struct foreground *f)
 		terminal_program_goes_on(s->payload))
 		return;
 	if (!terminal_stop_is_pending(&f->terminal)) /* else it has been stopped anew meanwhile */
-		subject_signal(s, SIGCONT);
+		subject_signal_group(s, SIGCONT);
 }
 
 /*
@@ -216,9 +216,10 @@ static void on_signal(struct foreground *f, const struct signalfd_siginfo *s)
 		break;
 	default:
 		/* WINCH, QUIT, TSTP, CONT, USR1, USR2: the payload's, unless it has got it already */
-		if (!(from_kernel &&
-			    terminal_told_all(&f->terminal, f->spawn.subject.payload, sig)))
+		if (!from_kernel)
 			pass_on(f, sig);
+		else if (!terminal_told_all(&f->terminal, f->spawn.subject.payload, sig))
+			subject_signal_group(&f->spawn.subject, meant_by(f, sig));
 	}
 }
 

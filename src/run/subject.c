@@ -36,6 +36,15 @@ void subject_signal(const struct subject *s, int sig)
 		send_signal(s->payload_pidfd, sig);
 }
 
+void subject_signal_group(const struct subject *s, int sig)
+{
+	/* not reaped, so the number is its own, and its group's */
+	if (!s->payload_reaped && s->payload > 0 && getpgid(s->payload) == s->payload)
+		kill(-s->payload, sig);
+	else
+		subject_signal(s, sig);
+}
+
 void subject_kill(const struct subject *s)
 {
 	send_signal(s->maker_pidfd, SIGKILL);

@@ -40,6 +40,8 @@ bool subject_has_init(const struct subject *s);
 void subject_tell_ended(struct subject *s);
 /* A signal to the payload, unless it is reaped. */
 void subject_signal(const struct subject *s, int sig);
+/* The same for its whole process group if it leads one, as the kernel does with what is typed. */
+void subject_signal_group(const struct subject *s, int sig);
 /* KILL to init, if it is the run's own, to the payload and to the maker, as far as they are there. */
 void subject_kill(const struct subject *s);
 /* Close all descriptors; kills and reaps nobody. */

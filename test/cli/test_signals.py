@@ -361,6 +361,16 @@ def test_a_script_in_the_background_is_stopped_with_all(terminal, program):
 LEADER = "bulkhead run timeout 300 sh -c 'echo ready; read x <go; exit 3'"  # timeout(1) makes a group of its own
 
 
+def states_of(terminal, *names):
+    """Of the processes below the terminal's first one that have one of these names."""
+    found = []
+    for pid, state in descendants(terminal.process.pid).items():
+        with contextlib.suppress(OSError):
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() in names:
+                found.append(state)
+    return found
+
+
 def waiting_leader(terminal):
     go = terminal.bulkhead.cwd / "go"
     os.mkfifo(go)
@@ -382,10 +392,12 @@ def test_a_program_in_another_group_is_told_what_is_typed(terminal, key, status)
 
 
 def test_a_program_in_another_group_is_stopped_and_resumed(terminal):
+    """With all that is in its group, as by the kernel where the terminal is that group's."""
     go = waiting_leader(terminal)
     for _ in range(3):
         terminal.type(CONTROL_Z)
         terminal.expect(r"\[1\]\+ +Stopped")
+        wait_until(lambda: states_of(terminal, "timeout", "sh") == ["T", "T"], what="both of them stopped")
         terminal.command("fg")
         terminal.expect("bulkhead run")
         wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
