@@ -65,7 +65,7 @@ bool terminal_may_stop(const struct terminal *t);
 bool terminal_program_goes_on(pid_t payload);
 /*
  * Stop this process as its job was stopped, return when it is continued. *ret_stopped_us is how
- * long that was. @payload: its process group gets the terminal back if it had it.
+ * long that was. A process group of the box gets the terminal back if it had it.
  */
 void terminal_stop_self(struct terminal *t, uint64_t *ret_stopped_us);
 /*

@@ -304,6 +304,17 @@ def test_a_stopped_job_can_be_ended(terminal):
     terminal.end()
 
 
+def expect_answered(terminal):
+    """The job, which was to read a word and to end with 3, goes on and does so; and then the shell ends."""
+    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
+    terminal.line("word")
+    terminal.expect("got word")
+    terminal.command("echo status $?")
+    terminal.expect("status 3")
+    terminal.command("exit 0")
+    terminal.end()
+
+
 @pytest.mark.slow
 def test_what_is_stopped_does_not_age(terminal):
     """The time in which the user has stopped it counts for no limit."""
@@ -316,13 +327,7 @@ def test_what_is_stopped_does_not_age(terminal):
     time.sleep(seconds(2.5))
     terminal.command("fg")
     terminal.expect("bulkhead run")
-    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
-    terminal.line("word")
-    terminal.expect("got word")
-    terminal.command("echo status $?")
-    terminal.expect("status 3")
-    terminal.command("exit 0")
-    terminal.end()
+    expect_answered(terminal)
 
 
 @pytest.mark.slow
@@ -334,13 +339,7 @@ def test_what_waits_for_the_terminal_does_not_age(terminal):
     time.sleep(seconds(2.5))
     terminal.command("fg")
     terminal.expect("exit 3'")
-    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
-    terminal.line("word")
-    terminal.expect("got word")
-    terminal.command("echo status $?")
-    terminal.expect("status 3")
-    terminal.command("exit 0")
-    terminal.end()
+    expect_answered(terminal)
 
 
 @pytest.mark.parametrize("program", ["stty sane", "sh -c \"read x\""], ids=["writes", "reads"])
@@ -425,13 +424,7 @@ def test_a_job_in_the_background_that_reads_is_stopped(terminal):
     wait_until(lambda: list(descendants(terminal.process.pid).values()).count("T") >= 2, what="a stopped job")
     terminal.command("fg")
     terminal.expect("exit 3'")
-    wait_until(lambda: "T" not in descendants(terminal.process.pid).values(), what="a job that goes on")
-    terminal.line("word")
-    terminal.expect("got word")
-    terminal.command("echo status $?")
-    terminal.expect("status 3")
-    terminal.command("exit 0")
-    terminal.end()
+    expect_answered(terminal)
 
 
 # ---- hang-up ----
